@@ -1,0 +1,11 @@
+# What may be chosen when quoit is built. Override on the make command line, in the environment or
+# in config.local.mk (not tracked): make CONFIG_ASSERT=2. `make config-help` prints this list with
+# the values in force. [abi] marks what library and program must agree on.
+
+# config CONFIG_ISOLATION
+#	int "Bytes kept between fields that different threads write" : 64 128 256  [abi]
+CONFIG_ISOLATION ?= 128
+
+# config CONFIG_ASSERT
+#	int "Contract checks: 0 none, 1 cold paths, 2 hot paths too" : 0 1 2
+CONFIG_ASSERT ?= 1

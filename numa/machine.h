@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * machine.h - the compiler and CPU seam: everything that a port would touch.
+ *
+ * Nothing here knows about rings or io_uring. It needs no library, and compiles as C11 and C++17.
+ */
+#ifndef QUOIT_NUMA_MACHINE_H
+#define QUOIT_NUMA_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <quoit/config.h>
+
+#ifdef __cplusplus
+#define QUOIT_C_BEGIN			extern "C" {
+#define QUOIT_C_END			}
+#define quoit_static_assert(cond, text) static_assert(cond, text)
+#else
+#define QUOIT_C_BEGIN
+#define QUOIT_C_END
+#define quoit_static_assert(cond, text) _Static_assert(cond, text)
+#endif
+
+quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: positions never wrap");
+
+#if defined(__SANITIZE_THREAD__)
+#define QUOIT_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define QUOIT_TSAN 1
+#endif
+#endif
+
+/*
+ * A hot function is forced inline only when optimising: at -O0 a debugger can then break on it and
+ * step into it like into any other function.
+ */
+#ifdef __OPTIMIZE__
+#define QUOIT_HOT static inline __attribute__((always_inline))
+#else
+#define QUOIT_HOT static inline __attribute__((unused))
+#endif
+
+#define QUOIT_MUST_CHECK		 __attribute__((warn_unused_result))
+#define QUOIT_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
+
+#define quoit_likely(x)	  __builtin_expect(!!(x), 1)
+#define quoit_unlikely(x) __builtin_expect(!!(x), 0)
+
+/*
+ * Fields that different threads write live this many bytes apart. 128 is two cache lines: the
+ * adjacent-line prefetcher of x86 and the 128-byte lines of some arm64 cores couple pairs.
+ */
+#define QUOIT_ISOLATION QUOIT_CONFIG_ISOLATION
+#define QUOIT_ISOLATED	__attribute__((aligned(QUOIT_ISOLATION)))
+
+/* Tell the core that this is a spin: saves power and lets an SMT sibling run. Takes 10-50 ns. */
+QUOIT_HOT void quoit_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile(
+		"isb" ::
+			: "memory"); /* "yield" is a no-op on most cores; isb takes ~10 ns */
+#else
+	__asm__ volatile("" ::: "memory");
+#endif
+}
+
+QUOIT_HOT size_t quoit_min(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+QUOIT_HOT size_t quoit_max(size_t a, size_t b)
+{
+	return a > b ? a : b;
+}
+
+/* From a member to the object that holds it. */
+#define quoit_container_of(member_ptr, type, member) \
+	((type *)(void *)((char *)(member_ptr)-offsetof(type, member)))
+
+/*
+ * Contract checks. A broken contract is a bug of the caller, never an error code: the process stops
+ * where it happened. Level 1 (QUOIT_ASSERT) stands on cold paths, level 2 (QUOIT_ASSERT_HOT) on
+ * hot ones too; CONFIG_ASSERT chooses. The condition must have no side effect.
+ */
+__attribute__((noreturn, cold, noinline, unused)) static void quoit__contract_broken(
+	const char *file, int line, const char *function, const char *what)
+{
+	fprintf(stderr, "quoit: %s:%d: %s: contract broken: %s\n", file, line, function, what);
+	abort();
+}
+
+#define QUOIT__CHECK(cond)            \
+	((void)(quoit_likely(cond) || \
+		(quoit__contract_broken(__FILE__, __LINE__, __func__, #cond), 0)))
+
+#if QUOIT_CONFIG_ASSERT >= 1
+#define QUOIT_ASSERT(cond) QUOIT__CHECK(cond)
+#else
+#define QUOIT_ASSERT(cond) ((void)sizeof(cond))
+#endif
+
+#if QUOIT_CONFIG_ASSERT >= 2
+#define QUOIT_ASSERT_HOT(cond) QUOIT__CHECK(cond)
+#else
+#define QUOIT_ASSERT_HOT(cond) ((void)sizeof(cond))
+#endif
+
+#endif
