@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+#
+# The only makefile. `make help` lists what it can do; everything it makes goes to build/<variant>/.
+# Sources, examples and tests are found by wildcard: adding a file needs no edit here. In reading
+# order: config, toolchain, variants, modules, library, examples, tests, tools.
+
+MAKEFLAGS += -rR
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+# V=1 shows the commands; otherwise one line per file.
+Q   := $(if $(filter-out 0,$(V)),,@)
+say  = $(if $(Q),@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+# The parts of `make test` and `make demo` build on all cores, unless -j was given.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+AGAIN = +@$(MAKE) --no-print-directory $(JOBS)
+
+# ---- config --------------------------------------------------------------------------------------
+# config.mk lists the options and their defaults. The command line wins over the environment, that
+# over config.local.mk (where it says ?=), that over what a variant wants, that over config.mk.
+
+VARIANT ?= release
+O       ?= build/$(VARIANT)
+
+VARIANTS := release debug asan tsan cov
+ifeq ($(filter $(VARIANT),$(VARIANTS)),)
+$(error VARIANT=$(VARIANT) is not a variant; choose one of: $(VARIANTS))
+endif
+
+option_names := $(shell sed -n 's/^. config \(CONFIG_[A-Z0-9_]*\)$$/\1/p' config.mk)
+set_in_file   = $(foreach o,$(option_names),$(if $(filter file,$(origin $o)),$o))
+
+-include config.local.mk
+options_local := $(set_in_file)
+ifneq ($(filter debug asan,$(VARIANT)),)
+CONFIG_ASSERT ?= 2
+endif
+options_variant := $(filter-out $(options_local),$(set_in_file))
+include config.mk
+
+# Every value goes to the script as name=value@origin, quoted for the shell.
+quote     = '$(subst ','\'',$(1))'
+origin_of = $(strip $(if $(filter $1,$(options_local)),config.local.mk,\
+            $(if $(filter $1,$(options_variant)),variant,\
+            $(subst $(space),-,$(patsubst file,default,$(origin $1))))))
+empty    :=
+space    := $(empty) $(empty)
+options   = $(foreach o,$(sort $(filter CONFIG_%,$(.VARIABLES))),$(call quote,$o=$($o)@$(call origin_of,$o)))
+config    = awk -f tests/support/config.awk -v mode=$(1) config.mk $(options)
+
+config_wrong := $(shell $(call config,check))
+ifneq ($(config_wrong),)
+$(error $(config_wrong))
+endif
+
+# ---- toolchain -----------------------------------------------------------------------------------
+
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := gcc
+endif
+ifneq ($(filter default undefined,$(origin AR)),)
+AR := ar
+endif
+PKG_CONFIG ?= pkg-config
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
+ifneq ($(filter-out 0,$(WERROR)),)
+WARNINGS += -Werror
+endif
+
+URING_CFLAGS := $(shell $(PKG_CONFIG) --cflags liburing 2>/dev/null)
+URING_LIBS   := $(shell $(PKG_CONFIG) --libs liburing 2>/dev/null)
+
+# ---- variants ------------------------------------------------------------------------------------
+
+HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+
+# gcc 12 vectorises the span loops at -O3 only.
+flags_release := -O3 -g $(HARDEN)
+flags_debug   := -O0 -g3
+flags_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+                 -fno-omit-frame-pointer
+flags_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+flags_cov     := -O0 -g --coverage
+link_release  := -Wl,-z,relro,-z,now
+
+# What every C file gets, and what a user added with CPPFLAGS, CFLAGS or LDFLAGS last.
+cpp_flags  = -I$(O)/include -D_GNU_SOURCE= $(CPPFLAGS)
+c_flags    = -std=gnu17 $(WARNINGS) -pthread -fPIE $(flags_$(VARIANT)) $(URING_CFLAGS) $(CFLAGS)
+link_flags = -pthread -pie $(flags_$(VARIANT)) $(link_$(VARIANT)) $(LDFLAGS)
+
+# ---- modules -------------------------------------------------------------------------------------
+
+FLOORS  := numa rings io runtime
+sources := $(wildcard $(FLOORS:%=%/*.c))
+headers := $(filter-out %_internal.h,$(wildcard $(FLOORS:%=%/*.h)))
+
+include_root := $(O)/include/quoit
+include_tree := $(patsubst %/,$(include_root)/%,$(wildcard $(FLOORS:%=%/))) \
+                $(if $(wildcard runtime/quoit.h),$(O)/include/quoit.h)
+object        = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+$(include_root)/config.h: config.mk FORCE
+	@mkdir -p $(@D)
+	@$(call config,header) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(FLOORS:%=$(include_root)/%):
+	@mkdir -p $(@D)
+	@ln -sfnr $(@F) $@
+
+$(O)/include/quoit.h:
+	@mkdir -p $(@D)
+	@ln -sfnr runtime/quoit.h $@
+
+# Rewritten only when the command line changes, so that a new flag rebuilds what it touches.
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quote,$(CC) $(cpp_flags) $(c_flags) / $(link_flags)) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(O)/obj/%.o: %.c $(O)/flags $(include_root)/config.h | $(include_tree) $(O)/have-build
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cpp_flags) $(include_also) $(c_flags) -MMD -MP -c -o $@ $<
+
+# What the system must offer, asked once per build directory, before any compiler can complain.
+$(O)/have-%: tests/support/install-packages.sh
+	@mkdir -p $(@D)
+	@CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' tests/support/install-packages.sh --check $*
+	@touch $@
+
+# ---- library -------------------------------------------------------------------------------------
+
+LIBRARY := $(O)/libquoit.a
+
+all: lib examples ## Build the library and the examples (the default)
+
+lib: $(LIBRARY) ## Build libquoit.a
+
+$(LIBRARY): $(call object,$(sources))
+	$(call say,AR,$@)
+	@mkdir -p $(@D); rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+# $(call link,extra libraries): objects first, then archives, then libraries.
+link = $(CC) $(link_flags) $(LDFLAGS_$(@:$(O)/%=%)) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) \
+       $(URING_LIBS)
+
+# ---- examples ------------------------------------------------------------------------------------
+# examples/NAME.c is a program; a folder examples/NAME/ is one program made of all its files.
+
+EXAMPLE_LIBS_kv :=
+
+example_files   := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+example_folders := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*.c))))
+example_objects  = $(call object,$(wildcard examples/$(1)/*.c))
+example_programs := $(example_files:%=$(O)/examples/%) \
+                    $(foreach e,$(example_folders),$(O)/examples/$e/$e)
+
+examples: $(example_programs) ## Build the examples
+
+$(example_files:%=$(O)/examples/%): $(O)/examples/%: $(O)/obj/examples/%.o $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link,$(EXAMPLE_LIBS_$*))
+
+define example_folder
+$(O)/examples/$(1)/$(1): $(call example_objects,$(1)) $(LIBRARY)
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(call link,$(EXAMPLE_LIBS_$(1)))
+endef
+$(foreach e,$(example_folders),$(eval $(call example_folder,$e)))
+
+demo: ## Install what is missing, build, serve and load the key-value example on every core
+	@tests/support/install-packages.sh demo
+	$(AGAIN) all
+	@bash examples/demo.sh $(O)
+
+# ---- tests ---------------------------------------------------------------------------------------
+# tests/FOLDER/test_NAME.c is one cmocka program; it also gets the objects of examples/FOLDER, if
+# there is one, without its main.o. tests/stress and tests/bench hold programs without cmocka.
+# tests/support/*.c is an archive offered to all of them.
+
+# Per program, by its path in the build directory: linker flags and seconds it may take.
+# LDFLAGS_tests/io/test_x := -Wl,--wrap=mmap
+# TIMEOUT_tests/stress/x := 120
+
+test_sources := $(wildcard tests/*/test_*.c)
+plain_sources := $(wildcard tests/stress/*.c tests/bench/*.c)
+test_programs := $(test_sources:%.c=$(O)/%)
+plain_programs := $(filter-out $(test_programs),$(plain_sources:%.c=$(O)/%))
+support       := $(patsubst %,$(O)/tests/support.a,$(firstword $(wildcard tests/support/*.c)))
+
+$(O)/tests/support.a: $(call object,$(wildcard tests/support/*.c))
+	$(call say,AR,$@)
+	@mkdir -p $(@D); rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(O)/obj/tests/%.o: include_also = -Itests -Iexamples -Iexamples/$(notdir $(patsubst %/,%,$(dir $*)))
+
+define test_program
+$(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) \
+		$(LIBRARY) | $(O)/have-test
+	$$(call say,LINK,$$@)
+	@mkdir -p $$(@D)
+	$(Q)$$(call link,-lcmocka $(EXAMPLE_LIBS_$(2)))
+$(O)/obj/$(1).o: | $(O)/have-test
+endef
+$(foreach t,$(test_sources:%.c=%),$(eval $(call test_program,$t,$(notdir $(patsubst %/,%,$(dir $t))))))
+
+$(plain_programs): $(O)/%: $(O)/obj/%.o $(support) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link)
+
+tests: $(test_programs) $(plain_programs) ## Build the test programs of one VARIANT
+
+# T=rings/spsc, T=rings/test_spsc or T=stress/order: whichever of those files exists.
+chosen := $(firstword $(wildcard tests/$(T).c tests/$(dir $(T))test_$(notdir $(T)).c))
+
+test-one: $(if $(chosen),$(chosen:%.c=$(O)/%)) ## Build and run one test: T=rings/spsc VARIANT=asan
+	$(if $(chosen),,$(error T=$(T) names no test; try T=rings/spsc for tests/rings/test_spsc.c))
+	@$<
+
+# ---- tools ---------------------------------------------------------------------------------------
+
+help: ## List the targets
+	@sed -n 's/^\([a-z][a-z_.-]*\):[^#=]*## \(.*\)/\1@\2/p' Makefile | \
+		awk -F@ '{ printf "  %-22s %s\n", $$1, $$2 }'
+
+config-help: ## List the options of config.mk, their values and where each came from
+	@$(call config,help)
+
+show-config: ## Print variant, compiler, flags and options in force
+	@echo 'variant   $(VARIANT), in $(O)'
+	@echo 'compiler  $(CC)'
+	@printf 'flags     %s\n' $(call quote,$(cpp_flags) $(c_flags))
+	@printf 'link      %s\n' $(call quote,$(link_flags) $(URING_LIBS))
+	@$(call config,show)
+
+clean: ## Remove build/
+	rm -rf build
+
+FORCE:
+.PHONY: all lib examples demo tests test-one help config-help show-config clean FORCE
+
+-include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
