@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys_internal.h - the seam for plain system calls.
+ *
+ * This file and the kernel seam of io/ are the only ones that ask the kernel for anything, so that
+ * a test or a simulation has one place to stand in. Every function gives its result or -errno and
+ * nobody above reads errno. Nothing here retries: what EINTR means is for the caller to say.
+ *
+ * What NUMA needs goes through syscall(2), because libc has no wrapper and libnuma's would pull a
+ * library into the ring headers' floor. Include this file before any header of libc.
+ */
+#ifndef QUOIT_NUMA_SYS_INTERNAL_H
+#define QUOIT_NUMA_SYS_INTERNAL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef __USE_GNU
+#error "include quoit/numa/sys_internal.h before libc's headers, or compile with -D_GNU_SOURCE"
+#endif
+
+/* Newer than some headers we build with. The kernel's numbers are ABI and never change. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+#ifndef MLOCK_ONFAULT
+#define MLOCK_ONFAULT 1
+#endif
+
+/* From <linux/mempolicy.h>, which not every distribution installs with libc. */
+#define QUOIT__MPOL_PREFERRED 1
+#define QUOIT__MPOL_F_NODE    1UL
+#define QUOIT__MPOL_F_ADDR    2UL
+
+static inline long quoit__sys_result(long answer)
+{
+	return answer < 0 ? -errno : answer;
+}
+
+static inline int quoit__sys_clock_monotonic(struct timespec *now)
+{
+	return (int)quoit__sys_result(clock_gettime(CLOCK_MONOTONIC, now));
+}
+
+static inline int quoit__sys_mmap(void **base, size_t bytes, int protection, int flags, int fd,
+				  off_t offset)
+{
+	void *const at = mmap(NULL, bytes, protection, flags, fd, offset);
+	if (at == MAP_FAILED)
+		return -errno;
+	*base = at;
+	return 0;
+}
+
+static inline int quoit__sys_munmap(void *base, size_t bytes)
+{
+	return (int)quoit__sys_result(munmap(base, bytes));
+}
+
+static inline int quoit__sys_madvise(void *base, size_t bytes, int advice)
+{
+	return (int)quoit__sys_result(madvise(base, bytes, advice));
+}
+
+static inline int quoit__sys_mlock2(const void *base, size_t bytes, unsigned flags)
+{
+	return (int)quoit__sys_result(syscall(SYS_mlock2, base, bytes, (long)flags));
+}
+
+/*
+ * Node masks are 64-bit words. The kernel takes one off `maxnode` before it reads them, hence the
+ * one added here: `bits` is how many the mask really has.
+ */
+static inline int quoit__sys_mbind(void *base, size_t bytes, int mode, const uint64_t *mask,
+				   size_t bits, unsigned flags)
+{
+	return (int)quoit__sys_result(
+		syscall(SYS_mbind, base, bytes, (long)mode, mask, bits + 1, (long)flags));
+}
+
+/* With nodes NULL nothing moves: status[i] becomes the node of pages[i], or its -errno. */
+static inline int quoit__sys_move_pages(size_t count, void **pages, const int *nodes, int *status,
+					int flags)
+{
+	return (int)quoit__sys_result(
+		syscall(SYS_move_pages, 0L, count, pages, nodes, status, (long)flags));
+}
+
+/* The node of the page at `address`, which is faulted in if it was absent. */
+static inline int quoit__sys_node_of_address(const void *address)
+{
+	int node = -1;
+	const long rc = quoit__sys_result(syscall(SYS_get_mempolicy, &node, NULL, 0L, address,
+						  QUOIT__MPOL_F_NODE | QUOIT__MPOL_F_ADDR));
+	return rc < 0 ? (int)rc : node;
+}
+
+/* Masks of any size, as 64-bit words. The raw calls: libc's are bound to its cpu_set_t. */
+static inline int quoit__sys_sched_setaffinity(const uint64_t *mask, size_t bytes)
+{
+	return (int)quoit__sys_result(syscall(SYS_sched_setaffinity, 0L, bytes, mask));
+}
+
+/* Gives how many bytes the kernel wrote; what lies behind them is as it was. */
+static inline int quoit__sys_sched_getaffinity(uint64_t *mask, size_t bytes)
+{
+	return (int)quoit__sys_result(syscall(SYS_sched_getaffinity, 0L, bytes, mask));
+}
+
+/* By rseq or the vDSO: no system call on x86-64 and arm64. */
+static inline int quoit__sys_getcpu(void)
+{
+	return (int)quoit__sys_result(sched_getcpu());
+}
+
+static inline int quoit__sys_gettid(void)
+{
+	return (int)syscall(SYS_gettid);
+}
+
+static inline int quoit__sys_thread_name(const char *name)
+{
+	return (int)quoit__sys_result(prctl(PR_SET_NAME, name, 0L, 0L, 0L));
+}
+
+static inline int quoit__sys_eventfd(unsigned initial, int flags)
+{
+	return (int)quoit__sys_result(eventfd(initial, flags));
+}
+
+static inline int quoit__sys_open(const char *path, int flags)
+{
+	return (int)quoit__sys_result(open(path, flags | O_CLOEXEC, 0600));
+}
+
+static inline ssize_t quoit__sys_read(int fd, void *data, size_t bytes)
+{
+	return quoit__sys_result(read(fd, data, bytes));
+}
+
+static inline ssize_t quoit__sys_write(int fd, const void *data, size_t bytes)
+{
+	return quoit__sys_result(write(fd, data, bytes));
+}
+
+/* Linux has let go of the fd whatever close answers: never call it twice. */
+static inline int quoit__sys_close(int fd)
+{
+	return (int)quoit__sys_result(close(fd));
+}
+
+static inline ssize_t quoit__sys_getrandom(void *data, size_t bytes, unsigned flags)
+{
+	return quoit__sys_result(getrandom(data, bytes, flags));
+}
+
+static inline size_t quoit__sys_page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * A whole small file, ended with a NUL: its length, or -errno; -EFBIG when it does not fit into
+ * `capacity` bytes with the NUL. Files below /sys and /proc do not tell their size, so read on
+ * until the end. The one function here that goes on after EINTR: it has nobody to ask.
+ */
+static inline ssize_t quoit__sys_file_read(const char *path, char *text, size_t capacity)
+{
+	const int fd = quoit__sys_open(path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+
+	size_t length = 0;
+	ssize_t got = 0;
+	while (length < capacity) {
+		got = quoit__sys_read(fd, text + length, capacity - length);
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+	}
+	quoit__sys_close(fd);
+	if (got < 0)
+		return got;
+	if (length >= capacity)
+		return -EFBIG;
+	text[length] = '\0';
+	return (ssize_t)length;
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - pinning with masks of any size.
+ */
+#include <quoit/numa/sys_internal.h>
+#include <quoit/numa/thread.h>
+
+int quoit_thread_pin(unsigned cpu)
+{
+	if (cpu >= QUOIT_CPUS_MAX)
+		return -EINVAL;
+	struct quoit_idset one = {0};
+	quoit_idset_add(&one, cpu);
+	int rc = quoit_thread_allow(&one);
+	if (rc)
+		return rc;
+
+	/* A cpu that goes offline right now loses its threads to others without a word: look. */
+	rc = quoit_thread_cpu();
+	if (rc < 0)
+		return rc;
+	return rc == (int)cpu ? 0 : -ENODEV;
+}
+
+int quoit_thread_allow(const struct quoit_idset *cpus)
+{
+	return quoit__sys_sched_setaffinity(cpus->words, sizeof cpus->words);
+}
+
+int quoit_thread_affinity(struct quoit_idset *cpus)
+{
+	struct quoit_idset mask = {0};
+	const int rc = quoit__sys_sched_getaffinity(mask.words, sizeof mask.words);
+	if (rc == -EINVAL)
+		return -E2BIG; /* the only thing that can be invalid is our size */
+	if (rc < 0)
+		return rc;
+	*cpus = mask;
+	return 0;
+}
+
+int quoit_thread_cpu(void)
+{
+	return quoit__sys_getcpu();
+}
+
+int quoit_thread_name(const char *name)
+{
+	return quoit__sys_thread_name(name);
+}

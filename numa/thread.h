@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.h - where the calling thread runs.
+ */
+#ifndef QUOIT_NUMA_THREAD_H
+#define QUOIT_NUMA_THREAD_H
+
+#include <quoit/numa/idset.h>
+
+QUOIT_C_BEGIN
+
+/*
+ * Keep the calling thread on one cpu, and look that it is there when this returns.
+ *
+ * Errors: -EINVAL for a cpu that does not exist, is offline, outside the cpuset or not below
+ * QUOIT_CPUS_MAX; -ENODEV when the thread runs elsewhere all the same (the cpu went offline in
+ * between, and the kernel widened the mask); -EPERM where a sandbox forbids it.
+ */
+QUOIT_MUST_CHECK int quoit_thread_pin(unsigned cpu);
+
+/*
+ * Let the calling thread run on these cpus only. The kernel drops those that are not allowed, and
+ * answers -EINVAL if none is left.
+ */
+QUOIT_MUST_CHECK int quoit_thread_allow(const struct quoit_idset *cpus);
+
+/*
+ * Where the calling thread may run.
+ *
+ * Errors: -E2BIG when the kernel knows more than QUOIT_CPUS_MAX cpus.
+ */
+QUOIT_MUST_CHECK int quoit_thread_affinity(struct quoit_idset *cpus);
+
+/*
+ * The cpu that runs the calling thread: a truth of the moment unless the thread is pinned. A pinned
+ * thread that sees another cpu here was moved by hot-plug.
+ *
+ * Errors: -errno of getcpu, which a sandbox may forbid.   Cost: a few ns, no system call.
+ */
+int quoit_thread_cpu(void);
+
+/*
+ * Name the calling thread for ps, top and debuggers. The kernel keeps the first 15 bytes.
+ */
+int quoit_thread_name(const char *name);
+
+QUOIT_C_END
+
+#endif

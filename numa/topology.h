@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * topology.h - which cpus and memory nodes this thread may use, and how far apart they are.
+ *
+ * A picture of one moment, read from sysfs and narrowed to what is online, in the affinity mask and
+ * in the cpuset. Node and cpu numbers are the kernel's own: they may have holes, a node may lack
+ * cpus or memory. Nothing here is an index unless it says so.
+ */
+#ifndef QUOIT_NUMA_TOPOLOGY_H
+#define QUOIT_NUMA_TOPOLOGY_H
+
+#include <quoit/numa/idset.h>
+#include <quoit/numa/reason.h>
+
+QUOIT_C_BEGIN
+
+/* One usable cpu. */
+struct quoit_topology_cpu {
+	unsigned cpu;
+	int node;	    /* its node's id */
+	unsigned core;	    /* the lowest cpu of its SMT siblings, usable or not: names the group */
+	unsigned smt_index; /* how many usable siblings come before it: 0 is one cpu per core */
+	int core_id;	    /* as the kernel tells; unique within a package only, -1 unknown */
+	int package;	    /* socket, -1 unknown */
+};
+
+/* One online node. */
+struct quoit_topology_node {
+	int id;
+	bool has_memory;
+	bool allowed; /* this thread's cpuset lets it take memory here */
+	uint64_t memory_bytes;
+	const unsigned *cpus; /* the usable ones, ascending */
+	size_t cpu_count;
+	const uint16_t *distances; /* to nodes[0], nodes[1], ...; 10 is local */
+};
+
+/*
+ * Owns: the arrays belong to the topology until fini. Read-only after load, any thread may look.
+ */
+struct quoit_topology {
+	struct quoit_topology_cpu *cpus; /* usable, ascending by number; at least one */
+	size_t cpu_count;
+	struct quoit_topology_node *nodes; /* online, ascending by id; at least one */
+	size_t node_count;
+	bool numa; /* false: the kernel shows no nodes, and node 0 stands for the machine */
+
+	/*
+	 * Facts that could not be read or made no sense, and were replaced: by the kernel's default
+	 * distance, by node 0, by "allowed". 0 on a healthy machine; the first in words.
+	 */
+	unsigned guesses;
+	struct quoit_reason first_guess;
+
+	unsigned *node_cpus;  /* behind nodes[].cpus */
+	uint16_t *distances;  /* behind nodes[].distances */
+	int16_t *node_by_cpu; /* for every online cpu, usable or not; -1 elsewhere */
+	size_t node_by_cpu_count;
+};
+
+/*
+ * Read the topology.
+ *
+ * With `root` NULL or "/" it is this machine's, narrowed to the affinity mask of the calling
+ * thread. Any other root is a directory that holds copies of <root>/sys/devices/system/{cpu,node}
+ * and <root>/proc/self/status, whose Cpus_allowed_list then stands for the affinity mask: a test,
+ * or another machine's files.
+ *
+ * A missing or mangled file is a guess, not a failure: where any program can run this one can.
+ *
+ * Owns: the caller calls fini when 0 was returned; `t` is untouched otherwise.
+ * Errors: -ENODEV no cpu is left, -E2BIG more than QUOIT_CPUS_MAX or QUOIT_NODES_MAX numbers,
+ * -ENOMEM, -errno of opening `root`. `why` says which.
+ */
+QUOIT_MUST_CHECK int quoit_topology_load(struct quoit_topology *t, const char *root,
+					 struct quoit_reason *why);
+
+/* Free the arrays. A zeroed or finished topology is let be. */
+void quoit_topology_fini(struct quoit_topology *t);
+
+/*
+ * The node of an online cpu, be it usable or not.
+ *
+ * Errors: -ENODEV for any other cpu.
+ */
+int quoit_topology_node_of_cpu(const struct quoit_topology *t, unsigned cpu);
+
+/*
+ * Where memory for `node` should come from: the node itself if it has memory that this thread may
+ * take, else the nearest that has; of equally near ones the lowest.
+ *
+ * Errors: -ENODEV if there is no such node, or none with memory.
+ */
+int quoit_topology_memory_node(const struct quoit_topology *t, int node);
+
+/* The node with this id; NULL if it is not online. */
+const struct quoit_topology_node *quoit_topology_node(const struct quoit_topology *t, int id);
+
+/*
+ * The distance between two nodes as the firmware tells: 10 to itself, 20 twice as far.
+ *
+ * Errors: -ENODEV if one is not online.
+ */
+int quoit_topology_distance(const struct quoit_topology *t, int from, int to);
+
+QUOIT_C_END
+
+#endif
