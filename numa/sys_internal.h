@@ -165,6 +165,14 @@ static inline int quoit__sys_close(int fd)
 	return (int)quoit__sys_result(close(fd));
 }
 
+/* For set-up only: nothing that serves may sleep like this. */
+static inline void quoit__sys_sleep(uint64_t ns)
+{
+	const struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000u),
+				       .tv_nsec = (long)(ns % 1000000000u)};
+	(void)nanosleep(&pause, NULL); /* a signal may shorten it: the caller tries again anyway */
+}
+
 static inline ssize_t quoit__sys_getrandom(void *data, size_t bytes, unsigned flags)
 {
 	return quoit__sys_result(getrandom(data, bytes, flags));

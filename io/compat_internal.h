@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * compat_internal.h - kernel names newer than liburing 2.3 (kernel 6.1), in one place.
+ *
+ * Everything here is probed at run time, with the plain path of 6.1 behind it.
+ */
+#ifndef QUOIT_IO_COMPAT_INTERNAL_H
+#define QUOIT_IO_COMPAT_INTERNAL_H
+
+#include <liburing.h>
+
+/* 6.6: no index array between the submission tail and the entries. */
+#ifndef IORING_SETUP_NO_SQARRAY
+#define IORING_SETUP_NO_SQARRAY (1U << 16)
+#endif
+
+/* 6.15: a sleeping loop does not count as waiting for I/O in the load figures. */
+#ifndef IORING_FEAT_NO_IOWAIT
+#define IORING_FEAT_NO_IOWAIT (1U << 17)
+#endif
+#ifndef IORING_ENTER_NO_IOWAIT
+#define IORING_ENTER_NO_IOWAIT (1U << 7)
+#endif
+
+#endif

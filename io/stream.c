@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stream.c - the life of a stream.
+ *
+ * Whatever becomes due while completions are handled (a close, a resume, an ending) is only noted
+ * and done when the turn attends to it. So a handler may close its own stream or any other, and a
+ * stream is never freed under a function that still holds it.
+ *
+ * The end has three steps: shut down, which makes every operation of the stream complete; wait for
+ * the last completion; then tell the handler, close the descriptor and give the slot back. close()
+ * alone would not do: the kernel would send no FIN and would still write into the buffer.
+ */
+#include <quoit/numa/sys_internal.h>
+
+#include <quoit/io/stream_internal.h>
+
+#include <string.h>
+
+#include <quoit/io/kernel_internal.h>
+#include <quoit/io/listen_internal.h>
+
+#define HIGH_BYTES_DEFAULT ((size_t)256 << 10)
+#define LOW_SHARE_DEFAULT  4
+
+static size_t low_mark(const struct quoit_stream_events *events)
+{
+	const size_t high = events->high_bytes ? events->high_bytes : HIGH_BYTES_DEFAULT;
+
+	return events->low_bytes ? events->low_bytes : high / LOW_SHARE_DEFAULT;
+}
+
+struct quoit_stream *quoit_stream_adopt(struct quoit_io *io, struct quoit_listener *listener,
+					int fd)
+{
+	struct quoit_op_owner *owner = quoit_slab_take(&io->streams);
+	struct quoit_stream *stream = (void *)owner;
+
+	if (!owner)
+		return NULL;
+	*stream = (struct quoit_stream){.owner = *owner,
+					.fd = fd,
+					.io = io,
+					.events = &listener->events,
+					.listener = listener,
+					.ctx = listener->ctx};
+	quoit_link_init(&stream->sending);
+	quoit_link_init(&stream->waiting);
+	quoit_link_init(&stream->attention);
+	listener->streams++;
+	quoit_count(&io->counts.opened, 1);
+	if (stream->events->opened)
+		stream->events->opened(stream, stream->ctx);
+	quoit_stream_arm(stream);
+	return stream;
+}
+
+/* The last completion has come: nothing of the stream is the kernel's any more. */
+static void bury(struct quoit_stream *stream)
+{
+	struct quoit_io *io = stream->io;
+	struct quoit_listener *listener = stream->listener;
+
+	quoit_stream_drop_unsent(stream);
+	quoit_inbox_keep(io, &stream->inbox, 0);
+	if (stream->events->closed)
+		stream->events->closed(stream, stream->reason, stream->ctx);
+	quoit_link_remove(&stream->attention); /* the handler may have asked for something */
+	quoit_link_remove(&stream->sending);
+	quoit_link_remove(&stream->waiting);
+	quoit__sys_close(stream->fd);
+	quoit_slab_give(&io->streams, &stream->owner);
+	quoit_count(&io->counts.closed, 1);
+	quoit_listener_stream_closed(listener);
+}
+
+/* Ask the kernel to give an operation back that shutting down may not have ended. */
+static void cancel(struct quoit_stream *stream, enum quoit_op_kind kind)
+{
+	(void)quoit_uring_cancel(&stream->io->uring, quoit_op_data(kind, &stream->owner),
+				 QUOIT_OP_CANCEL,
+				 &stream->owner); /* shutting down ends it anyway */
+}
+
+void quoit_stream_end(struct quoit_stream *stream, int reason)
+{
+	if (stream->state & QUOIT_STREAM_ENDING)
+		return;
+	stream->state |= QUOIT_STREAM_ENDING;
+	stream->reason = reason;
+	quoit_link_remove(&stream->sending);
+	quoit_link_remove(&stream->waiting);
+	(void)quoit__net_shutdown(stream->fd, SHUT_RDWR); /* the peer may have gone first */
+	if (stream->state & QUOIT_STREAM_RECEIVING)
+		cancel(stream, QUOIT_OP_RECV);
+	if (stream->state & QUOIT_STREAM_SENDING)
+		cancel(stream, QUOIT_OP_SEND);
+	quoit_stream_attend_later(stream);
+}
+
+/* Is anything received not yet handled? A handler that pauses with kept bytes means to go on. */
+static bool owes_reading(const struct quoit_stream *stream)
+{
+	if (stream->state & (QUOIT_STREAM_RECEIVING | QUOIT_STREAM_UNSEEN | QUOIT_STREAM_SHOW))
+		return true;
+	return (stream->state & QUOIT_STREAM_PAUSED) && stream->inbox.len;
+}
+
+static void tell_writable(struct quoit_stream *stream)
+{
+	stream->state &= ~(uint32_t)QUOIT_STREAM_WRITABLE;
+	if (stream->events->writable)
+		stream->events->writable(stream, stream->ctx);
+}
+
+/* The peer has finished, and the handler has seen everything before that. */
+static void tell_end(struct quoit_stream *stream)
+{
+	stream->state |= QUOIT_STREAM_EOF_TOLD;
+	if (stream->events->ended)
+		stream->events->ended(stream, stream->ctx);
+	else
+		stream->state |= QUOIT_STREAM_LEAVING;
+}
+
+static bool may_tell_end(const struct quoit_stream *stream)
+{
+	const uint32_t relevant = QUOIT_STREAM_EOF | QUOIT_STREAM_EOF_TOLD | QUOIT_STREAM_UNSEEN |
+				  QUOIT_STREAM_SHOW | QUOIT_STREAM_PAUSED | QUOIT_STREAM_FULL;
+
+	return (stream->state & relevant) == QUOIT_STREAM_EOF;
+}
+
+void quoit_stream_attend(struct quoit_stream *stream)
+{
+	if (!(stream->state & (QUOIT_STREAM_CLOSING | QUOIT_STREAM_ENDING))) {
+		if (stream->state & QUOIT_STREAM_WRITABLE)
+			tell_writable(stream);
+		quoit_stream_show(stream);
+		if (may_tell_end(stream))
+			tell_end(stream);
+		quoit_stream_arm(stream);
+	}
+	if ((stream->state & QUOIT_STREAM_LEAVING) && !stream->holds && !owes_reading(stream))
+		stream->state |= QUOIT_STREAM_CLOSING;
+	if ((stream->state & QUOIT_STREAM_CLOSING) && !stream->unsent)
+		quoit_stream_end(stream, 0);
+	if ((stream->state & QUOIT_STREAM_ENDING) && !stream->owner.pending)
+		bury(stream);
+}
+
+void quoit_stream_leave(struct quoit_stream *stream)
+{
+	stream->state |= QUOIT_STREAM_LEAVING;
+	quoit_link_remove(&stream->waiting);
+	quoit_stream_disarm(stream);
+	quoit_stream_attend_later(stream);
+}
+
+void quoit_stream_close(struct quoit_stream *stream)
+{
+	stream->state |= QUOIT_STREAM_CLOSING;
+	quoit_link_remove(&stream->waiting);
+	quoit_stream_attend_later(stream);
+}
+
+void quoit_stream_abort(struct quoit_stream *stream, int reason)
+{
+	quoit_stream_end(stream, reason);
+}
+
+void quoit_stream_hold(struct quoit_stream *stream)
+{
+	stream->holds++;
+}
+
+void quoit_stream_release(struct quoit_stream *stream)
+{
+	QUOIT_ASSERT(stream->holds > 0);
+	if (!--stream->holds && (stream->state & QUOIT_STREAM_LEAVING))
+		quoit_stream_attend_later(stream);
+}
+
+void quoit_stream_set_user(struct quoit_stream *stream, void *user)
+{
+	stream->user = user;
+}
+
+void *quoit_stream_user(const struct quoit_stream *stream)
+{
+	return stream->user;
+}
+
+size_t quoit_stream_unsent(const struct quoit_stream *stream)
+{
+	return stream->unsent;
+}
+
+struct quoit_stream_id quoit_stream_id(const struct quoit_stream *stream)
+{
+	return (struct quoit_stream_id){.core = stream->io->core,
+					.slot = stream->owner.slot,
+					.generation = stream->owner.generation};
+}
+
+size_t quoit_stream_low_mark(const struct quoit_stream *stream)
+{
+	return low_mark(stream->events);
+}
+
+size_t quoit_stream_high_mark(const struct quoit_stream *stream)
+{
+	return stream->events->high_bytes ? stream->events->high_bytes : HIGH_BYTES_DEFAULT;
+}

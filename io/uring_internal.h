@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring_internal.h - one io_uring: set-up by probing, submission entries, one enter, reaping.
+ *
+ * Belongs to one thread, the one that opened it (SINGLE_ISSUER). Completions are only posted while
+ * that thread is inside enter (DEFER_TASKRUN), and a flag in shared memory says when there are any
+ * to fetch (TASKRUN_FLAG), so a spinning loop costs no system call.
+ */
+#ifndef QUOIT_IO_URING_INTERNAL_H
+#define QUOIT_IO_URING_INTERNAL_H
+
+#include <quoit/io/compat_internal.h>
+#include <quoit/io/op_internal.h>
+#include <quoit/numa/atomic.h>
+#include <quoit/numa/reason.h>
+
+#define QUOIT_URING_NO_TIMEOUT UINT64_MAX
+
+/* Called for each completion of a kind; `last` when nothing more comes for this operation. */
+typedef void (*quoit_op_fn)(struct quoit_op_owner *owner, int res, uint32_t flags, bool last);
+
+struct quoit_op_class {
+	char *base;
+	size_t stride;
+	quoit_op_fn fn;
+};
+
+/* Written by the owner, readable by anybody at any time. */
+struct quoit_uring_counts {
+	uint64_t enters;	  /* io_uring_enter calls, of every kind */
+	uint64_t enters_forced;	  /* of these: in the middle of a turn, because the SQ was full */
+	uint64_t submitted;	  /* entries handed to the kernel */
+	uint64_t completed;	  /* completions reaped */
+	uint64_t stale;		  /* completions whose object had gone; must stay 0 */
+	uint64_t overflows;	  /* turns that found the CQ overflowed */
+	uint64_t dropped_resyncs; /* times the kernel reported a completion as lost */
+};
+
+struct quoit_uring {
+	struct io_uring ring; /* liburing's own struct, so that its prep and reap helpers apply */
+	int enter_fd;
+	unsigned enter_flags;
+	unsigned wait_flags;
+	bool lost; /* a completion was lost: everything multishot must be armed again */
+	struct quoit_op_class classes[QUOIT_OP_KINDS];
+	struct quoit_uring_counts counts;
+};
+
+/*
+ * Open a ring on the calling thread, which alone may use it from then on.
+ *
+ * Units: entries; the CQ is four times the SQ, because multishot operations complete many times.
+ * Errors: -ENOSYS, -EPERM, -ENOMEM, -EINVAL, -EMFILE, -ENFILE; `why` then says in one line what
+ * refused it and what to do.
+ */
+QUOIT_MUST_CHECK int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries,
+				      struct quoit_reason *why);
+
+/* Close it. Every operation must have ended. */
+void quoit_uring_close(struct quoit_uring *uring);
+
+/* Say where the objects of a kind live and who handles their completions. */
+void quoit_uring_class(struct quoit_uring *uring, enum quoit_op_kind kind, void *base,
+		       size_t stride, quoit_op_fn fn);
+
+/*
+ * The next free submission entry. If the SQ is full, submits what is there to make room.
+ * Never NULL unless the kernel takes nothing at all (it is out of memory, or the CQ is full).
+ */
+struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring);
+
+/* Tag a prepared entry with its owner, and count what the kernel owes. */
+QUOIT_HOT void quoit_uring_tag(struct io_uring_sqe *sqe, enum quoit_op_kind kind,
+			       struct quoit_op_owner *owner)
+{
+	sqe->user_data = quoit_op_data(kind, owner);
+	owner->pending++;
+}
+
+QUOIT_HOT unsigned quoit_uring_unsubmitted(const struct quoit_uring *uring)
+{
+	return uring->ring.sq.sqe_tail -
+	       quoit_load(uring->ring.sq.khead); /* the kernel's; a hint */
+}
+
+/*
+ * Submit everything and, when `wait` is set, sleep until a completion comes or `timeout_ns`
+ * (relative) has passed. Gives 0; -EBUSY or -EAGAIN when the kernel wants completions reaped first.
+ * An interrupted or timed-out sleep is 0.
+ */
+int quoit_uring_enter(struct quoit_uring *uring, bool wait, uint64_t timeout_ns);
+
+/* Is there a completion to reap, or work in the kernel that an enter would turn into one? */
+bool quoit_uring_has_news(const struct quoit_uring *uring);
+
+/* Would an enter without waiting post completions (deferred work or an overflow list)? */
+bool quoit_uring_needs_enter(const struct quoit_uring *uring);
+
+/* Handle up to `budget` completions. Gives how many. */
+size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget);
+
+/* Ask the kernel to end the operation with this user_data; the answer comes to `owner` as `kind`.
+ */
+int quoit_uring_cancel(struct quoit_uring *uring, uint64_t user_data, enum quoit_op_kind kind,
+		       struct quoit_op_owner *owner);
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spsc.h - a bounded ring for one producer and one consumer. Every other ring is made of these.
+ *
+ * The ring knows positions and counts, never elements: the slots are an array of the caller's, and
+ * typed.h turns a position into a pointer to one. Positions run freely through 64 bits and are
+ * compared only by subtraction; all `capacity` slots can be in use.
+ *
+ * Each side works on a line of its own and publishes its position on another, which it never reads
+ * back. It looks at the other side's position only when its last look is used up, so while both
+ * make progress the two published lines cross between the cores once per batch, not per item.
+ * (Cached opposite index: Lee, Bu and Chandranmenon, MCRingBuffer, IPDPS 2010; FastForward,
+ * Giacomoni et al., PPoPP 2008.)
+ *
+ * edge     released by                    acquired by                  carries
+ * publish  quoit_spsc_publish: tail       quoit__spsc_arrived: tail    what is in the slots
+ * free     quoit_spsc_advance: head       quoit__spsc_freed: head      the right to overwrite
+ * close    quoit_spsc_close: closed       quoit_spsc_is_closed         nothing: an event
+ * finish   quoit_spsc_finish: finished    quoit_spsc_is_drained        the final tail
+ * sleep    quoit_wake_arm                 quoit_wake_owed              see notify.h
+ */
+#ifndef QUOIT_RINGS_SPSC_H
+#define QUOIT_RINGS_SPSC_H
+
+#include <quoit/rings/notify.h>
+
+QUOIT_C_BEGIN
+
+#define QUOIT_SPSC_CAPACITY_MAX ((size_t)1 << 31)
+
+/* Caller's memory, aligned to QUOIT_ISOLATION. Touch the fields only through the functions. */
+struct quoit_spsc {
+	QUOIT_ISOLATED uint64_t tail; /* published by the producer: next slot to be written */
+
+	QUOIT_ISOLATED uint64_t tail_own; /* producer: next slot to write, may be ahead of tail */
+	uint64_t head_seen;		  /* producer: its last look at head */
+	uint64_t mask_producer;		  /* capacity - 1, never changes */
+	uint64_t leased;		  /* producer: slots granted by the last reserve */
+	uint64_t bells_rung;		  /* producer: publications that woke the reader */
+	uint64_t bells_saved;		  /* producer: publications that found it awake */
+
+	QUOIT_ISOLATED uint64_t head; /* published by the consumer: next slot to be read */
+
+	QUOIT_ISOLATED uint64_t head_own; /* consumer: next slot to read */
+	uint64_t tail_seen;		  /* consumer: its last look at tail */
+	uint64_t mask_consumer;		  /* capacity - 1, never changes */
+
+	/* Read by both, written when attached, closed or finished. */
+	QUOIT_ISOLATED struct quoit_notify *notify;
+	uint32_t closed;
+	uint32_t finished;
+};
+
+/* Up to two runs of slots: first [at, at + n), then, past the wrap, [0, rest). */
+struct quoit_spans {
+	size_t at;
+	size_t n;
+	size_t rest;
+};
+
+/* --- setting up ------------------------------------------------------------------------------ */
+
+/*
+ * Start an empty ring whose first slot position is `position` (0 unless a test wants the wrap
+ * near).
+ *
+ * Units: capacity in slots, a power of two up to QUOIT_SPSC_CAPACITY_MAX.
+ * Thread: before both sides start.   Errors: -EINVAL when the capacity is not possible.
+ */
+QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init_at(struct quoit_spsc *ring, size_t capacity_slots,
+						  uint64_t position)
+{
+	if (!capacity_slots || capacity_slots > QUOIT_SPSC_CAPACITY_MAX ||
+	    (capacity_slots & (capacity_slots - 1)))
+		return -22; /* -EINVAL */
+	ring->tail = ring->tail_own = ring->tail_seen = position;
+	ring->head = ring->head_own = ring->head_seen = position;
+	ring->mask_producer = ring->mask_consumer = capacity_slots - 1;
+	ring->leased = ring->bells_rung = ring->bells_saved = 0;
+	ring->notify = NULL;
+	ring->closed = ring->finished = 0;
+	return 0;
+}
+
+QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init(struct quoit_spsc *ring, size_t capacity_slots)
+{
+	return quoit_spsc_init_at(ring, capacity_slots, 0);
+}
+
+/*
+ * Let publications wake a reader that sleeps.
+ * Thread: before the first commit; the ring's owner.   Owns: `notify` must outlive the producer.
+ */
+QUOIT_HOT void quoit_spsc_attach(struct quoit_spsc *ring, struct quoit_notify *notify)
+{
+	ring->notify = notify;
+}
+
+QUOIT_HOT size_t quoit_spsc_capacity(const struct quoit_spsc *ring)
+{
+	return (size_t)ring->mask_consumer + 1;
+}
+
+/* --- producer -------------------------------------------------------------------------------- */
+
+/* Look at what the consumer has freed. Gives the number of free slots. */
+QUOIT_HOT uint64_t quoit__spsc_freed(struct quoit_spsc *ring)
+{
+	ring->head_seen =
+		quoit_load_acquire(&ring->head); /* free: pairs with quoit_spsc_advance() */
+	return ring->mask_producer + 1 - (ring->tail_own - ring->head_seen);
+}
+
+/* Free slots, looking at the consumer only if fewer than `want` are known to be free. */
+QUOIT_HOT uint64_t quoit__spsc_room(struct quoit_spsc *ring, uint64_t want)
+{
+	const uint64_t room = ring->mask_producer + 1 - (ring->tail_own - ring->head_seen);
+
+	if (quoit_likely(room >= want))
+		return room;
+	return quoit__spsc_freed(ring);
+}
+
+/* Has somebody closed the ring? After true, no reservation succeeds any more. Thread: any. */
+QUOIT_HOT bool quoit_spsc_is_closed(const struct quoit_spsc *ring)
+{
+	return quoit_load_acquire(&ring->closed) != 0; /* close: pairs with quoit_spsc_close() */
+}
+
+/*
+ * Ask for room for `want` slots. If all of them are free, grants 1..want contiguous ones: those
+ * before the wrap; the caller fills them, commits, and reserves again for the rest. Gives how many
+ * were granted, 0 if fewer than `want` are free, if want is 0 or above the capacity, or once the
+ * ring is seen to be closed. *at is the index of the first slot.
+ *
+ * Thread: producer.   Owns: the slots are leased until commit or the next reserve.
+ * Cost: touches no shared line unless the ring looks full.
+ */
+QUOIT_HOT size_t quoit_spsc_reserve(struct quoit_spsc *ring, size_t want, size_t *at)
+{
+	if (quoit_unlikely(!want || quoit_spsc_is_closed(ring) ||
+			   quoit__spsc_room(ring, want) < want))
+		return 0;
+	*at = (size_t)(ring->tail_own & ring->mask_producer);
+	ring->leased = quoit_min(want, (size_t)ring->mask_producer + 1 - *at);
+	return (size_t)ring->leased;
+}
+
+/* Like quoit_spsc_reserve(), but grants whatever contiguous part of `want` is free. */
+QUOIT_HOT size_t quoit_spsc_reserve_some(struct quoit_spsc *ring, size_t want, size_t *at)
+{
+	return quoit_spsc_reserve(ring, quoit_min(want, (size_t)quoit__spsc_room(ring, want)), at);
+}
+
+/*
+ * Ask for up to `want` slots on both sides of the wrap. Both parts are 0 when the ring is full or
+ * closed.
+ */
+QUOIT_HOT struct quoit_spans quoit_spsc_reserve_spans(struct quoit_spsc *ring, size_t want)
+{
+	struct quoit_spans spans = {0, 0, 0};
+
+	want = quoit_min(want, (size_t)quoit__spsc_room(ring, want));
+	if (quoit_unlikely(!want || quoit_spsc_is_closed(ring)))
+		return spans;
+	ring->leased = want;
+	spans.at = (size_t)(ring->tail_own & ring->mask_producer);
+	spans.n = quoit_min(want, (size_t)ring->mask_producer + 1 - spans.at);
+	spans.rest = want - spans.n;
+	return spans;
+}
+
+/*
+ * Pass `n` of the reserved slots on, but let nobody see them yet: for a producer that publishes
+ * once for many, such as a loop in its turn. It must publish before it waits for anything.
+ */
+QUOIT_HOT void quoit_spsc_commit_later(struct quoit_spsc *ring, size_t n)
+{
+	QUOIT_ASSERT_HOT(n <= ring->leased);
+	ring->leased -= n;
+	ring->tail_own += n;
+}
+
+/* Committed, not yet published. Thread: producer. */
+QUOIT_HOT size_t quoit_spsc_unpublished(const struct quoit_spsc *ring)
+{
+	return (size_t)(ring->tail_own - quoit_load(&ring->tail)); /* ours */
+}
+
+/*
+ * Make everything committed visible, without waking anybody: the caller puts quoit_wake_fence()
+ * and quoit_wake_owed() behind the last of its publications.
+ */
+QUOIT_HOT void quoit_spsc_publish(struct quoit_spsc *ring)
+{
+	quoit_store_release(&ring->tail,
+			    ring->tail_own); /* publish: pairs with quoit__spsc_arrived() */
+}
+
+/* Wake the attached reader if it sleeps. Call after a store that it must not miss. */
+QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
+{
+	struct quoit_notify *notify = ring->notify;
+
+	if (!notify)
+		return;
+	quoit_wake_fence();
+	if (quoit_unlikely(quoit_wake_owed(notify->wake))) {
+		quoit_count(&ring->bells_rung, 1);
+		(void)quoit_notify_ring(notify); /* fails only on a closed fd: attach's contract */
+	} else {
+		quoit_count(&ring->bells_saved, 1);
+	}
+}
+
+/* Publish what was committed later, and wake the reader if it sleeps. */
+QUOIT_HOT void quoit_spsc_flush(struct quoit_spsc *ring)
+{
+	quoit_spsc_publish(ring);
+	quoit__spsc_notify(ring);
+}
+
+/*
+ * Publish `n` of the reserved slots, in order, and wake the reader if it sleeps. What an earlier
+ * reserve granted beyond n goes back to the ring. An open reservation may still be committed after
+ * close.
+ *
+ * Thread: producer.   Cost: one release store; with a notifier also a fence and a load.
+ */
+QUOIT_HOT void quoit_spsc_commit(struct quoit_spsc *ring, size_t n)
+{
+	quoit_spsc_commit_later(ring, n);
+	ring->leased = 0;
+	quoit_spsc_flush(ring);
+}
+
+/* --- consumer -------------------------------------------------------------------------------- */
+
+/* Look at what the producer has published. Gives the number of readable slots. */
+QUOIT_HOT uint64_t quoit__spsc_arrived(struct quoit_spsc *ring)
+{
+	ring->tail_seen =
+		quoit_load_acquire(&ring->tail); /* publish: pairs with quoit_spsc_publish() */
+	return ring->tail_seen - ring->head_own;
+}
+
+/*
+ * Is there anything to read, asked of the ring itself and not of the last look? The question to
+ * put between arming and sleeping.
+ * Thread: consumer.
+ */
+QUOIT_HOT bool quoit_spsc_has_news(struct quoit_spsc *ring)
+{
+	return quoit__spsc_arrived(ring) != 0;
+}
+
+/* Readable slots, looking at the producer only if none is known. */
+QUOIT_HOT uint64_t quoit__spsc_available(struct quoit_spsc *ring)
+{
+	const uint64_t available = ring->tail_seen - ring->head_own;
+
+	return quoit_likely(available) ? available : quoit__spsc_arrived(ring);
+}
+
+/*
+ * The readable slots that are contiguous: gives how many, 0 if there are none; *at is the index of
+ * the first.
+ *
+ * Thread: consumer.   Owns: the slots are the caller's until it advances past them.
+ */
+QUOIT_HOT size_t quoit_spsc_readable(struct quoit_spsc *ring, size_t *at)
+{
+	const uint64_t available = quoit__spsc_available(ring);
+
+	if (!available)
+		return 0;
+	*at = (size_t)(ring->head_own & ring->mask_consumer);
+	return quoit_min((size_t)available, (size_t)ring->mask_consumer + 1 - *at);
+}
+
+/* Up to `most` readable slots on both sides of the wrap. */
+QUOIT_HOT struct quoit_spans quoit_spsc_readable_spans(struct quoit_spsc *ring, size_t most)
+{
+	const size_t n = quoit_min(most, (size_t)quoit__spsc_available(ring));
+	struct quoit_spans spans;
+
+	spans.at = (size_t)(ring->head_own & ring->mask_consumer);
+	spans.n = quoit_min(n, (size_t)ring->mask_consumer + 1 - spans.at);
+	spans.rest = n - spans.n;
+	return spans;
+}
+
+/*
+ * Give the first `n` readable slots back to the producer.
+ * Thread: consumer.   Owns: the slots may be overwritten at once.
+ */
+QUOIT_HOT void quoit_spsc_advance(struct quoit_spsc *ring, size_t n)
+{
+	QUOIT_ASSERT_HOT(n <= ring->tail_seen - ring->head_own);
+	ring->head_own += n;
+	quoit_store_release(&ring->head, ring->head_own); /* free: pairs with quoit__spsc_freed() */
+}
+
+/* --- status and ending ----------------------------------------------------------------------- */
+
+/*
+ * Published and not yet freed, at some moment during the call; never more than the capacity.
+ * Thread: any.
+ */
+QUOIT_HOT size_t quoit_spsc_length(const struct quoit_spsc *ring)
+{
+	/* head first: a tail read later can only be further on (defect D-06) */
+	const uint64_t head =
+		quoit_load_acquire(&ring->head); /* free: pairs with quoit_spsc_advance() */
+	const uint64_t tail =
+		quoit_load_acquire(&ring->tail); /* publish: pairs with quoit_spsc_publish() */
+
+	return quoit_min((size_t)(tail - head), quoit_spsc_capacity(ring));
+}
+
+/*
+ * Let no new reservation succeed, and wake the reader to tell it. What is reserved may still be
+ * committed and what is committed will be read; the ring has ended when it is drained.
+ * Thread: any.
+ */
+QUOIT_HOT void quoit_spsc_close(struct quoit_spsc *ring)
+{
+	struct quoit_notify *notify = ring->notify;
+
+	quoit_store_release(&ring->closed, 1); /* close: pairs with quoit_spsc_is_closed() */
+	if (!notify)
+		return;
+	quoit_wake_fence();
+	if (quoit_wake_owed(notify->wake))
+		(void)quoit_notify_ring(notify); /* fails only on a closed fd: attach's contract */
+}
+
+/*
+ * The producer's last word: publishes what is committed and promises that nothing follows.
+ * Thread: producer.
+ */
+QUOIT_HOT void quoit_spsc_finish(struct quoit_spsc *ring)
+{
+	quoit_spsc_publish(ring);
+	quoit_store_release(&ring->finished, 1); /* finish: pairs with quoit_spsc_is_drained() */
+	quoit_spsc_close(ring);
+}
+
+/*
+ * Has the producer finished, and has everything been read? Once true, true for ever.
+ * Thread: consumer.
+ */
+QUOIT_HOT bool quoit_spsc_is_drained(struct quoit_spsc *ring)
+{
+	/* finished before tail: the tail that follows is then the final one (defect D-18) */
+	if (!quoit_load_acquire(&ring->finished)) /* finish: pairs with quoit_spsc_finish() */
+		return false;
+	return quoit__spsc_arrived(ring) == 0;
+}
+
+QUOIT_C_END
+
+#endif
