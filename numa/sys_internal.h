@@ -18,7 +18,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
@@ -142,6 +145,30 @@ static inline int quoit__sys_thread_name(const char *name)
 static inline int quoit__sys_eventfd(unsigned initial, int flags)
 {
 	return (int)quoit__sys_result(eventfd(initial, flags));
+}
+
+static inline int quoit__sys_signalfd(const sigset_t *signals)
+{
+	return (int)quoit__sys_result(signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/* Take every signal that is waiting; which ones they were does not matter to us. */
+static inline void quoit__sys_drain_signals(int fd)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		;
+}
+
+/* Sleep until one of two descriptors is readable. Tells whether it is the first. */
+static inline bool quoit__sys_wait_readable(int first, int second)
+{
+	struct pollfd fds[] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	return fds[0].revents != 0;
 }
 
 static inline int quoit__sys_open(const char *path, int flags)

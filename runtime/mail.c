@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mail.c - the lanes between cores: sending, and handing whole runs to the handlers.
+ *
+ * A message is written in place in the other core's ring and passed on at once, but published only
+ * per block of slots and at the end of the turn, where one fence covers all targets and each of
+ * them is rung at most once, and only if it sleeps.
+ */
+#include <quoit/runtime/mail_internal.h>
+
+#include <errno.h>
+#include <string.h>
+
+#define BLOCK_MESSAGES 16  /* published together: 1 KiB */
+#define BATCH_MESSAGES 256 /* taken from one lane before the next has its turn */
+#define FRAME_NONE     UINT32_MAX
+
+/* --- laying out ------------------------------------------------------------------------------ */
+
+static size_t lane_capacity(uint32_t credits)
+{
+	size_t capacity = 2;
+
+	while (capacity < 2 * (size_t)credits)
+		capacity *= 2;
+	return capacity;
+}
+
+static size_t lane_bytes(uint32_t credits)
+{
+	return sizeof(struct quoit_lane) + lane_capacity(credits) * sizeof(struct quoit_message);
+}
+
+size_t quoit_mail_bytes(uint32_t cores, uint32_t credits)
+{
+	const size_t per_peer = sizeof(struct quoit_peer) + sizeof(uint32_t) +
+				credits * sizeof(struct quoit_frame) +
+				QUOIT_LANE_CLASSES * lane_bytes(credits);
+
+	return cores * (per_peer + (QUOIT_LANE_CLASSES + 2) * QUOIT_ISOLATION) + 4096;
+}
+
+static struct quoit_lane *lay_lane(struct quoit_region *region, uint32_t credits)
+{
+	const size_t capacity = lane_capacity(credits);
+	struct quoit_lane *lane = quoit_region_take(region, sizeof(*lane), QUOIT_ISOLATION);
+	struct quoit_message *slots =
+		quoit_region_take(region, capacity * sizeof(*slots), QUOIT_ISOLATION);
+
+	if (!lane || !slots || quoit_lane_ring_init(&lane->ring, slots, capacity) < 0)
+		return NULL;
+	return lane;
+}
+
+static int lay_peer(struct quoit_peer *peer, struct quoit_region *region, uint32_t credits)
+{
+	for (int class = 0; class < QUOIT_LANE_CLASSES; class ++) {
+		peer->in[class] = lay_lane(region, credits);
+		if (!peer->in[class])
+			return -ENOMEM;
+	}
+	peer->frames = quoit_region_take(region, credits * sizeof(*peer->frames), QUOIT_ISOLATION);
+	if (!peer->frames)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < credits; i++)
+		peer->frames[i].next_free = i + 1 < credits ? i + 1 : FRAME_NONE;
+	return 0;
+}
+
+static size_t dispatch(struct quoit_source *source, size_t budget);
+static bool has_news(struct quoit_source *source);
+static bool expects_news(const struct quoit_source *source);
+static void flush(struct quoit_source *source);
+
+int quoit_mail_open(struct quoit_mail *mail, struct quoit_core *core, struct quoit_loop *loop,
+		    struct quoit_region *region, uint32_t self, uint32_t cores, uint32_t credits)
+{
+	*mail = (struct quoit_mail){
+		.source = {.dispatch = dispatch,
+			   .has_news = has_news,
+			   .expects_news = expects_news,
+			   .flush = flush},
+		.core = core,
+		.loop = loop,
+		.peer_count = cores,
+		.self = self,
+		.credits = credits,
+	};
+	mail->peers = quoit_region_take(region, cores * sizeof(*mail->peers), QUOIT_ISOLATION);
+	mail->dirty = quoit_region_take(region, cores * sizeof(*mail->dirty), QUOIT_ISOLATION);
+	if (!mail->peers || !mail->dirty)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < cores; i++) {
+		const int rc = lay_peer(&mail->peers[i], region, credits);
+
+		if (rc < 0)
+			return rc;
+	}
+	quoit_loop_add_source(loop, &mail->source);
+	return 0;
+}
+
+void quoit_mail_connect(struct quoit_mail *mail, uint32_t peer_index, struct quoit_mail *other)
+{
+	struct quoit_peer *peer = &mail->peers[peer_index];
+
+	for (int class = 0; class < QUOIT_LANE_CLASSES; class ++) {
+		peer->out[class] = other->peers[mail->self].in[class];
+		quoit_spsc_attach(&peer->out[class]->ring.ring, &other->loop->notify);
+	}
+	peer->notify = &other->loop->notify;
+	mail->loop->bells[peer_index].notify = peer->notify;
+}
+
+/* --- sending --------------------------------------------------------------------------------- */
+
+int quoit_mail_check(const struct quoit_mail *mail, unsigned to, unsigned op, size_t len)
+{
+	if (to >= mail->peer_count || op >= QUOIT_OPERATIONS || len > QUOIT_MESSAGE_BODY)
+		return -EINVAL;
+	return mail->sealed ? -ESHUTDOWN : 0;
+}
+
+struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_peer *peer,
+				      enum quoit_lane_class class, unsigned op)
+{
+	size_t granted;
+	struct quoit_message *slot = quoit_lane_ring_reserve(&peer->out[class]->ring, 1, &granted);
+
+	if (quoit_unlikely(!slot))
+		return NULL;
+	slot->op = (uint16_t)op;
+	slot->source = (uint16_t)mail->self;
+	slot->status = 0;
+	slot->token = 0;
+	return slot;
+}
+
+void quoit_mail_pass(struct quoit_mail *mail, struct quoit_peer *peer, enum quoit_lane_class class)
+{
+	struct quoit_spsc *ring = &peer->out[class]->ring.ring;
+
+	quoit_spsc_commit_later(ring, 1);
+	if (quoit_spsc_unpublished(ring) >= BLOCK_MESSAGES)
+		quoit_spsc_publish(ring); /* the bell follows at the end of the turn */
+	if (!peer->dirty) {
+		peer->dirty = true;
+		mail->dirty[mail->dirty_count++] = (uint32_t)(peer - mail->peers);
+	}
+	quoit_count(&mail->counts.messages_out, 1);
+}
+
+static void publish(struct quoit_peer *peer)
+{
+	for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
+		if (quoit_spsc_unpublished(&peer->out[class]->ring.ring))
+			quoit_spsc_publish(&peer->out[class]->ring.ring);
+	peer->dirty = false;
+}
+
+/* One fence between the last publication of the turn and the look at all the armed flags. */
+static void flush(struct quoit_source *source)
+{
+	struct quoit_mail *mail = quoit_container_of(source, struct quoit_mail, source);
+
+	if (!mail->dirty_count)
+		return;
+	for (uint32_t i = 0; i < mail->dirty_count; i++)
+		publish(&mail->peers[mail->dirty[i]]);
+	quoit_wake_fence();
+	for (uint32_t i = 0; i < mail->dirty_count; i++) {
+		const uint32_t to = mail->dirty[i];
+
+		if (to == mail->self)
+			continue; /* we look at our own lanes before we sleep */
+		if (quoit_wake_owed(mail->peers[to].notify->wake)) {
+			quoit_count(&mail->counts.bells_rung, 1);
+			quoit_loop_ring(mail->loop, to);
+		} else {
+			quoit_count(&mail->counts.bells_saved, 1);
+		}
+	}
+	mail->dirty_count = 0;
+}
+
+/* --- receiving ------------------------------------------------------------------------------- */
+
+static void handle_run(struct quoit_mail *mail, const struct quoit_message *run, size_t n,
+		       bool more)
+{
+	const struct quoit_handler *handler = &mail->handlers[run->op % QUOIT_OPERATIONS];
+
+	QUOIT_ASSERT(handler->fn); /* an operation that nobody registered on this core */
+	quoit_count(&mail->counts.batches, 1);
+	handler->fn(mail->core, run, n, more, handler->ctx);
+}
+
+/* Cut contiguous messages into runs of one operation. */
+static void handle_span(struct quoit_mail *mail, const struct quoit_message *span, size_t n,
+			bool more)
+{
+	size_t from = 0;
+
+	while (from < n) {
+		size_t to = from + 1;
+
+		while (to < n && span[to].op == span[from].op)
+			to++;
+		handle_run(mail, span + from, to - from, more || to < n);
+		from = to;
+	}
+}
+
+static void handle_replies(struct quoit_mail *mail, struct quoit_peer *peer,
+			   const struct quoit_message *span, size_t n)
+{
+	quoit_count(&mail->counts.batches, 1);
+	for (size_t i = 0; i < n; i++)
+		quoit_call_finish(mail, peer, &span[i]);
+}
+
+static void handle_part(struct quoit_mail *mail, struct quoit_peer *peer,
+			enum quoit_lane_class class, const struct quoit_message *span, size_t n,
+			bool more)
+{
+	if (class == QUOIT_LANE_REPLY)
+		handle_replies(mail, peer, span, n);
+	else
+		handle_span(mail, span, n, more);
+}
+
+/* Somebody found this lane full: tell it that there is room now. */
+static void ring_for_space(struct quoit_mail *mail, const struct quoit_peer *peer,
+			   struct quoit_lane *lane)
+{
+	const uint32_t from = (uint32_t)(peer - mail->peers);
+
+	quoit_wake_fence();
+	if (quoit_unlikely(quoit_wake_owed(&lane->space)) && from != mail->self)
+		quoit_loop_ring(mail->loop, from);
+}
+
+static size_t read_lane(struct quoit_mail *mail, struct quoit_peer *peer,
+			enum quoit_lane_class class)
+{
+	struct quoit_lane *lane = peer->in[class];
+	const struct quoit_spans from = quoit_spsc_readable_spans(&lane->ring.ring, BATCH_MESSAGES);
+	const size_t n = from.n + from.rest;
+
+	if (quoit_likely(!n))
+		return 0;
+	handle_part(mail, peer, class, lane->ring.slots + from.at, from.n, from.rest != 0);
+	if (from.rest)
+		handle_part(mail, peer, class, lane->ring.slots, from.rest, false);
+	quoit_lane_ring_advance(&lane->ring, n);
+	if (class == QUOIT_LANE_POST)
+		ring_for_space(mail, peer, lane);
+	quoit_count(&mail->counts.messages_in, n);
+	return n;
+}
+
+static size_t dispatch(struct quoit_source *source, size_t budget)
+{
+	struct quoit_mail *mail = quoit_container_of(source, struct quoit_mail, source);
+	uint32_t at = mail->first;
+	size_t handled = 0;
+
+	for (uint32_t i = 0; i < mail->peer_count && handled < budget; i++) {
+		struct quoit_peer *peer = &mail->peers[at];
+
+		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
+			handled += read_lane(mail, peer, (enum quoit_lane_class) class);
+		at = at + 1 < mail->peer_count ? at + 1 : 0;
+	}
+	quoit_mail_tell_credit(mail);
+	mail->first = mail->first + 1 < mail->peer_count ? mail->first + 1 : 0;
+	return handled;
+}
+
+static bool has_news(struct quoit_source *source)
+{
+	struct quoit_mail *mail = quoit_container_of(source, struct quoit_mail, source);
+
+	for (uint32_t i = 0; i < mail->peer_count; i++)
+		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
+			if (quoit_spsc_has_news(&mail->peers[i].in[class]->ring.ring))
+				return true;
+	return quoit_mail_has_credit(mail);
+}
+
+static bool expects_news(const struct quoit_source *source)
+{
+	return quoit_container_of(source, struct quoit_mail, source)->calls_open != 0;
+}
+
+/* --- ending ---------------------------------------------------------------------------------- */
+
+void quoit_mail_seal(struct quoit_mail *mail)
+{
+	mail->sealed = true;
+	for (uint32_t i = 0; i < mail->peer_count; i++)
+		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
+			quoit_spsc_finish(&mail->peers[i].out[class]->ring.ring);
+}
+
+bool quoit_mail_is_drained(struct quoit_mail *mail)
+{
+	for (uint32_t i = 0; i < mail->peer_count; i++)
+		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
+			if (!quoit_spsc_is_drained(&mail->peers[i].in[class]->ring.ring))
+				return false;
+	return true;
+}

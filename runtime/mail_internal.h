@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mail_internal.h - one core's end of the mesh: lanes in, lanes out, credits and frames.
+ *
+ * Why a lane has room for twice the credits: a credit comes back when the reply is handled, and a
+ * reader frees slots only after a whole batch. At worst one full set of slots waits to be freed
+ * while another full set is already on its way.
+ */
+#ifndef QUOIT_RUNTIME_MAIL_INTERNAL_H
+#define QUOIT_RUNTIME_MAIL_INTERNAL_H
+
+#include <quoit/numa/region.h>
+#include <quoit/rings/typed.h>
+#include <quoit/runtime/loop_internal.h>
+#include <quoit/runtime/mail.h>
+
+QUOIT_SPSC(quoit_lane_ring, struct quoit_message);
+
+/* One direction between two cores; lies in the reader's memory. */
+struct quoit_lane {
+	struct quoit_lane_ring ring;
+	/* Raised by a writer that found a post lane full; the reader rings when it has freed some.
+	 */
+	struct quoit_wake space;
+};
+
+enum quoit_lane_class {
+	QUOIT_LANE_REPLY, /* read first: replies bring credits back */
+	QUOIT_LANE_REQUEST,
+	QUOIT_LANE_POST,
+	QUOIT_LANE_CLASSES,
+};
+
+/* What a call remembers until its reply. */
+struct quoit_frame {
+	quoit_reply_fn fn; /* NULL: free */
+	void *ctx;
+	uint32_t generation;
+	uint32_t next_free;
+};
+
+/* Everything about one other core (or this one itself). */
+struct quoit_peer {
+	struct quoit_lane *in[QUOIT_LANE_CLASSES];  /* ours: we read */
+	struct quoit_lane *out[QUOIT_LANE_CLASSES]; /* theirs: we write */
+	struct quoit_notify *notify;		    /* theirs */
+	struct quoit_frame *frames;		    /* one per credit */
+	uint32_t free_frame;			    /* first free one: a credit */
+	bool dirty;				    /* something was sent in this turn */
+	bool wanted;				    /* somebody was told -EAGAIN */
+};
+
+struct quoit_handler {
+	quoit_messages_fn fn;
+	void *ctx;
+};
+
+/* Written by the core's thread, readable by any other at any time. */
+struct quoit_mail_counts {
+	uint64_t messages_in;
+	uint64_t messages_out;
+	uint64_t batches; /* runs handed to handlers; messages_in / batches is the batch size */
+	uint64_t calls;
+	uint64_t refused;     /* sends answered -EAGAIN */
+	uint64_t bells_rung;  /* targets of a turn that slept */
+	uint64_t bells_saved; /* targets of a turn that were awake */
+};
+
+struct quoit_mail {
+	struct quoit_source source; /* in the loop */
+	struct quoit_core *core;
+	struct quoit_loop *loop;
+	struct quoit_peer *peers;
+	uint32_t *dirty; /* peers that something was sent to in this turn */
+	uint32_t dirty_count;
+	uint32_t peer_count;
+	uint32_t self;
+	uint32_t credits; /* per peer */
+	uint32_t first;	  /* peer that the next turn begins with */
+	uint32_t calls_open;
+	bool sealed;
+	bool refused_any;  /* some peer is wanted */
+	bool calls_closed; /* the deadline of a stop has passed */
+	struct quoit_handler handlers[QUOIT_OPERATIONS];
+	quoit_credit_fn credit_fn;
+	void *credit_ctx;
+	struct quoit_mail_counts counts;
+};
+
+/* Bytes of `region` that quoit_mail_open() takes. */
+size_t quoit_mail_bytes(uint32_t cores, uint32_t credits);
+
+/* Lay the inbound lanes and the frames out in this core's own memory. Errors: -ENOMEM. */
+QUOIT_MUST_CHECK int quoit_mail_open(struct quoit_mail *mail, struct quoit_core *core,
+				     struct quoit_loop *loop, struct quoit_region *region,
+				     uint32_t self, uint32_t cores, uint32_t credits);
+
+/* Join our outbound lanes to the other end's inbound ones. Both ends must be open. */
+void quoit_mail_connect(struct quoit_mail *mail, uint32_t peer, struct quoit_mail *other);
+
+/* Send nothing more: tell every reader that its lane has ended. */
+void quoit_mail_seal(struct quoit_mail *mail);
+
+/* Has every lane that we read ended, and been read to its end? */
+bool quoit_mail_is_drained(struct quoit_mail *mail);
+
+/* Answer every open call with -ECANCELED; replies that come later are dropped. Gives how many. */
+uint32_t quoit_mail_cancel_calls(struct quoit_mail *mail);
+
+/* --- call.c, for mail.c --- */
+
+/* A reply has come: give the credit back and tell the caller. */
+void quoit_call_finish(struct quoit_mail *mail, struct quoit_peer *peer,
+		       const struct quoit_message *reply);
+
+/* Is there room again for somebody who was refused? */
+bool quoit_mail_has_credit(struct quoit_mail *mail);
+
+/* Tell those who were refused, if there is room now. */
+void quoit_mail_tell_credit(struct quoit_mail *mail);
+
+/* The next slot of a lane to `peer`, with its head filled in; NULL when there is no room. */
+struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_peer *peer,
+				      enum quoit_lane_class class, unsigned op);
+
+/* Pass that slot on. */
+void quoit_mail_pass(struct quoit_mail *mail, struct quoit_peer *peer, enum quoit_lane_class class);
+
+/* Are these arguments of a send possible? 0, -EINVAL or -ESHUTDOWN. */
+int quoit_mail_check(const struct quoit_mail *mail, unsigned to, unsigned op, size_t len);
+
+#endif

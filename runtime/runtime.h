@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runtime.h - N cores: started together, stopped together, the first error kept.
+ *
+ * quoit_run() is a whole program's main loop. quoit_runtime_start() and its companions are the same
+ * for a program that has a main loop of its own.
+ */
+#ifndef QUOIT_RUNTIME_RUNTIME_H
+#define QUOIT_RUNTIME_RUNTIME_H
+
+#include <quoit/io/io.h>
+#include <quoit/numa/reason.h>
+#include <quoit/runtime/core.h>
+#include <quoit/runtime/stats.h>
+
+QUOIT_C_BEGIN
+
+#define QUOIT_ALL	0 /* cores: one per cpu that this process may use */
+#define QUOIT_CORES_MAX 1024
+
+/* Zero means the default everywhere. */
+struct quoit_config {
+	/* How many cores. More than there are cpus is possible: they share, and never spin. */
+	unsigned cores;
+
+	/*
+	 * Called on each core's thread, before any core runs: listen, register handlers, start
+	 * timers. Below 0 fails the whole start with that error.
+	 */
+	int (*start)(struct quoit_core *core, void *ctx);
+
+	/* Called on each core's thread when everything has ended, for what start() made. */
+	void (*stop)(struct quoit_core *core, void *ctx);
+
+	void *ctx; /* for start and stop */
+
+	struct quoit_io_options io;
+
+	/* Calls (and posts) that may be on their way from one core to another; default 64. */
+	unsigned calls_per_pair;
+
+	/* Most that a core spins for an answer before it sleeps; default 50 us. */
+	uint64_t spin_ns;
+	bool never_spin;
+
+	/* quoit_run() only: how long a signal lets the cores finish; default 10 s. */
+	uint64_t stop_timeout_ns;
+};
+
+struct quoit_runtime;
+
+/* The struct's size goes along, so that a newer library knows an older program's. */
+int quoit__run(const struct quoit_config *config, size_t bytes);
+int quoit__runtime_start(const struct quoit_config *config, size_t bytes,
+			 struct quoit_runtime **runtime, struct quoit_reason *why);
+
+/*
+ * Be the program: start the cores, serve until SIGINT or SIGTERM, let everything accepted finish,
+ * and give an exit status for main() to return: 0 ended in order; 1 not everything could finish, or
+ * a core failed; 2 could not start. The reason for 1 and 2 goes to standard error, in one line. A
+ * second signal does not wait any longer.
+ *
+ * Thread: main's, before it makes others: the two signals are blocked while this runs.
+ */
+static inline int quoit_run(const struct quoit_config *config)
+{
+	return quoit__run(config, sizeof(*config));
+}
+
+/*
+ * Start the cores, each on its own pinned thread. When this returns 0 they all run; when not, none
+ * does, *runtime is untouched and `why` has the reason.
+ *
+ * Owns: quoit_runtime_wait() frees the runtime.
+ * Errors: -EINVAL the configuration; what io_uring, memory or threads refuse; what start() gave.
+ */
+static inline QUOIT_MUST_CHECK int quoit_runtime_start(const struct quoit_config *config,
+						       struct quoit_runtime **runtime,
+						       struct quoit_reason *why)
+{
+	return quoit__runtime_start(config, sizeof(*config), runtime, why);
+}
+
+/*
+ * Begin to stop: no new connections, no new requests; what was accepted is answered first, but not
+ * after `timeout_ns` from now. Returns at once. A second call can only bring the end nearer.
+ * Thread: any, also a handler.
+ */
+void quoit_runtime_stop(struct quoit_runtime *runtime, uint64_t timeout_ns);
+
+/*
+ * Wait until all cores have ended, and free everything.
+ *
+ * Gives 0, or the first error of any core: -ETIMEDOUT when the deadline cut something off, with
+ * what it was in `why`.
+ * Thread: not a core's.
+ */
+QUOIT_MUST_CHECK int quoit_runtime_wait(struct quoit_runtime *runtime, struct quoit_reason *why);
+
+/* A descriptor that becomes readable when all cores have ended, for another loop to wait on. */
+int quoit_runtime_fd(const struct quoit_runtime *runtime);
+
+unsigned quoit_runtime_cores(const struct quoit_runtime *runtime);
+
+/* The runtime that a core belongs to: for a handler that wants it to stop. Thread: any. */
+struct quoit_runtime *quoit_core_runtime(const struct quoit_core *core);
+
+/* What core `index` has counted. Thread: any, between start and wait. Errors: -EINVAL no such core.
+ */
+int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
+			struct quoit_stats *stats);
+
+QUOIT_C_END
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stop.c - all cores stop together, and nothing that was accepted is lost.
+ *
+ *   no new   listeners close; streams finish what they have read and send what they owe
+ *   quiet    own streams and own calls are over; still answers the others
+ *   sealed   once all are quiet: no call can exist any more, so sending ends; lanes are finished
+ *   silent   once all are sealed and every lane was read to its end: the bell's poll is cancelled
+ *   gone     the thread ends; memory that others may touch is freed by whoever joins them all
+ *
+ * Phases only advance, and each wait is for a counter that only grows and whose last contributor
+ * wakes everybody; while anyone can still need an answer, everyone still serves. Leaving as soon as
+ * one's own work is done would strand the calls of the others.
+ *
+ * edge    released by                         acquired by                    carries
+ * stop    quoit_runtime_stop: stop_wanted     quoit_runtime_is_stopping      the deadline
+ * quiet   announce: quiet, sealed             all_are                        "I have come so far"
+ */
+#include <quoit/runtime/runtime_internal.h>
+
+#include <errno.h>
+
+#include <quoit/numa/clock.h>
+
+#define GRACE_NS (2 * 1000 * 1000 * 1000ull) /* for the kernel to let go after the deadline */
+
+bool quoit_runtime_is_stopping(const struct quoit_runtime *runtime)
+{
+	return quoit_load_acquire(
+		&runtime->stop_wanted); /* stop: pairs with quoit_runtime_stop() */
+}
+
+/* Not elided: a core must look even if it is not armed. */
+static void ring_everybody(struct quoit_runtime *runtime)
+{
+	for (unsigned i = 0; i < runtime->cores; i++)
+		if (runtime->seats[i].core)
+			(void)quoit_notify_ring(
+				&runtime->seats[i].core->loop.notify); /* open until joined */
+}
+
+void quoit_runtime_stop(struct quoit_runtime *runtime, uint64_t timeout_ns)
+{
+	const uint64_t now = quoit_clock_now_ns();
+	const uint64_t wanted = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+
+	pthread_mutex_lock(&runtime->lock);
+	if (!runtime->stop_wanted ||
+	    wanted < quoit_load(&runtime->deadline_ns)) /* under the lock */
+		quoit_store(&runtime->deadline_ns, wanted);
+	quoit_store_release(&runtime->stop_wanted,
+			    1); /* stop: pairs with quoit_runtime_is_stopping() */
+	pthread_mutex_unlock(&runtime->lock);
+	ring_everybody(runtime);
+}
+
+/* Count this core in; the last one wakes all. */
+static void announce(struct quoit_core *core, uint32_t *reached)
+{
+	struct quoit_runtime *runtime = core->runtime;
+
+	if (quoit_add(reached, 1) + 1 == runtime->cores) /* quiet: pairs with all_are() */
+		ring_everybody(runtime);
+}
+
+static bool all_are(const struct quoit_core *core, const uint32_t *reached)
+{
+	return quoit_load_acquire(reached) ==
+	       core->runtime->cores; /* quiet: pairs with announce() */
+}
+
+/* The deadline has passed: end what is left, and say what it was. */
+static void force(struct quoit_core *core)
+{
+	struct quoit_io *io = &core->loop.io;
+	struct quoit_reason why;
+	const uint32_t streams = io->streams.live;
+	const uint32_t calls = quoit_mail_cancel_calls(&core->mail);
+
+	core->forced = true;
+	quoit_io_abort(io, -ETIMEDOUT);
+	if (!streams && !calls)
+		return;
+	quoit_reason_set(
+		&why, -ETIMEDOUT,
+		"core %u was cut off at the deadline with %u connections and %u calls open",
+		core->index, streams, calls);
+	quoit_runtime_note_error(core->runtime, &why);
+}
+
+/* The kernel still holds operations long after they were cancelled: their memory is not freed. */
+static void give_up(struct quoit_core *core)
+{
+	struct quoit_reason why;
+
+	quoit_reason_set(
+		&why, -ETIMEDOUT,
+		"core %u leaves %u streams and listeners to the kernel, which does not end "
+		"them",
+		core->index, quoit_io_live(&core->loop.io));
+	quoit_runtime_note_error(core->runtime, &why);
+	core->leaked = true;
+}
+
+static void deadline_passed(struct quoit_timer *timer, void *ctx)
+{
+	struct quoit_core *core = ctx;
+
+	if (core->phase != QUOIT_PHASE_NO_NEW)
+		return; /* the later phases wait for no peer */
+	if (core->forced) {
+		give_up(core);
+		return;
+	}
+	force(core);
+	quoit_timers_start(&core->loop.timers, timer, core->loop.now_ns + GRACE_NS, deadline_passed,
+			   core);
+}
+
+/* The deadline may have been brought nearer since. */
+static void set_deadline(struct quoit_core *core)
+{
+	const uint64_t deadline =
+		quoit_load(&core->runtime->deadline_ns); /* a later look sees it */
+
+	if (core->forced || deadline == core->deadline_ns)
+		return;
+	core->deadline_ns = deadline;
+	quoit_timers_start(&core->loop.timers, &core->deadline, deadline, deadline_passed, core);
+}
+
+static void begin(struct quoit_core *core)
+{
+	core->loop.stop_seen = true;
+	core->phase = QUOIT_PHASE_NO_NEW;
+	quoit_io_stop(&core->loop.io);
+}
+
+static bool owes_nothing(const struct quoit_core *core)
+{
+	return core->leaked || (!quoit_io_live(&core->loop.io) && !core->mail.calls_open);
+}
+
+/* One step, if it can be taken. */
+static bool step(struct quoit_core *core)
+{
+	struct quoit_runtime *runtime = core->runtime;
+
+	switch (core->phase) {
+	case QUOIT_PHASE_RUNNING:
+		begin(core);
+		return true;
+	case QUOIT_PHASE_NO_NEW:
+		set_deadline(core);
+		if (!owes_nothing(core))
+			return false;
+		core->phase = QUOIT_PHASE_QUIET;
+		announce(core, &runtime->quiet);
+		return true;
+	case QUOIT_PHASE_QUIET:
+		if (!all_are(core, &runtime->quiet))
+			return false;
+		quoit_mail_seal(&core->mail);
+		core->phase = QUOIT_PHASE_SEALED;
+		announce(core, &runtime->sealed);
+		return true;
+	case QUOIT_PHASE_SEALED:
+		if (!all_are(core, &runtime->sealed) || !quoit_mail_is_drained(&core->mail))
+			return false;
+		core->phase = QUOIT_PHASE_SILENT;
+		quoit_loop_silence_bell(&core->loop);
+		return false; /* the cancel needs a turn */
+	case QUOIT_PHASE_SILENT:
+		if (!quoit_loop_bell_is_silent(&core->loop) && !core->leaked)
+			return false;
+		core->phase = QUOIT_PHASE_GONE;
+		return false;
+	default:
+		return false;
+	}
+}
+
+void quoit_core_step(struct quoit_core *core)
+{
+	if (quoit_likely(!quoit_runtime_is_stopping(core->runtime)))
+		return;
+	while (step(core))
+		;
+}
