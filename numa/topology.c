@@ -134,7 +134,7 @@ static int load_usable(struct loader *l)
 		GUESS(l, "%s: %s; the affinity mask says which cpus are online", l->path,
 		      strerror(-rc));
 		l->online = affinity;
-	} else if (masked) {
+	} else if (masked && !(l->injected && masked == -ENOENT)) {
 		GUESS(l, "the affinity mask cannot be read (%s); every online cpu is used",
 		      strerror(-masked));
 	}

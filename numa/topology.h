@@ -63,8 +63,8 @@ struct quoit_topology {
  *
  * With `root` NULL or "/" it is this machine's, narrowed to the affinity mask of the calling
  * thread. Any other root is a directory that holds copies of <root>/sys/devices/system/{cpu,node}
- * and <root>/proc/self/status, whose Cpus_allowed_list then stands for the affinity mask: a test,
- * or another machine's files.
+ * and <root>/proc/self/status: a test's, or another machine's. The Cpus_allowed_list of that status
+ * stands for the affinity mask; without the line every online cpu may be used.
  *
  * A missing or mangled file is a guess, not a failure: where any program can run this one can.
  *

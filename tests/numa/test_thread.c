@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_thread.c - pinning on the real machine, checked with libc's own calls.
+ *
+ * Linked with --wrap=sched_getcpu: the cpu that goes offline between pinning and looking.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <quoit/numa/thread.h>
+
+int __real_sched_getcpu(void);
+int __wrap_sched_getcpu(void);
+
+static int told_cpu = -1; /* what sched_getcpu says instead of the truth; -1: the truth */
+
+int __wrap_sched_getcpu(void)
+{
+	return told_cpu >= 0 ? told_cpu : __real_sched_getcpu();
+}
+
+struct fixture {
+	struct quoit_idset before;
+};
+
+static int setup(void **state)
+{
+	static struct fixture fixture;
+	told_cpu = -1;
+	*state = &fixture;
+	return quoit_thread_affinity(&fixture.before);
+}
+
+static int teardown(void **state)
+{
+	const struct fixture *const f = *state;
+	return quoit_thread_allow(&f->before);
+}
+
+/* Not the vDSO and not rseq: the kernel itself. */
+static unsigned kernel_cpu(void)
+{
+	unsigned cpu = UINT32_MAX;
+	assert_int_equal(syscall(SYS_getcpu, &cpu, NULL, NULL), 0);
+	return cpu;
+}
+
+static void affinity_is_what_libc_says(void **state)
+{
+	const struct fixture *const f = *state;
+	cpu_set_t *const mask = CPU_ALLOC(QUOIT_CPUS_MAX);
+	const size_t bytes = CPU_ALLOC_SIZE(QUOIT_CPUS_MAX);
+	assert_non_null(mask);
+	CPU_ZERO_S(bytes, mask);
+	assert_int_equal(sched_getaffinity(0, bytes, mask), 0);
+	for (unsigned cpu = 0; cpu < QUOIT_CPUS_MAX; cpu++)
+		assert_int_equal(quoit_idset_has(&f->before, cpu), CPU_ISSET_S(cpu, bytes, mask));
+	assert_int_equal(quoit_idset_count(&f->before), CPU_COUNT_S(bytes, mask));
+	CPU_FREE(mask);
+}
+
+static void a_thread_can_be_pinned_to_every_allowed_cpu(void **state)
+{
+	const struct fixture *const f = *state;
+	size_t pinned = 0;
+	QUOIT_IDSET_FOR_EACH(cpu, &f->before)
+	{
+		assert_int_equal(quoit_thread_pin((unsigned)cpu), 0);
+		struct quoit_idset now;
+		assert_int_equal(quoit_thread_affinity(&now), 0);
+		assert_int_equal(quoit_idset_count(&now), 1);
+		assert_true(quoit_idset_has(&now, (unsigned)cpu));
+		assert_int_equal(kernel_cpu(), cpu);
+		assert_int_equal(quoit_thread_cpu(), cpu);
+		pinned++;
+	}
+	assert_true(pinned > 0);
+}
+
+/* libc's fixed mask ends at 1024: the numbers behind must reach the kernel, and be refused by it.
+ */
+static void a_cpu_that_does_not_exist_is_refused_and_nothing_changes(void **state)
+{
+	const struct fixture *const f = *state;
+	static const unsigned absent[] = {8191, 8192, 100000, UINT32_MAX};
+	for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
+		if (quoit_idset_has(&f->before, absent[i]))
+			continue; /* a machine with 8192 cpus */
+		assert_int_equal(quoit_thread_pin(absent[i]), -EINVAL);
+		struct quoit_idset now;
+		assert_int_equal(quoit_thread_affinity(&now), 0);
+		assert_memory_equal(&now, &f->before, sizeof now);
+	}
+	const struct quoit_idset none = {0};
+	assert_int_equal(quoit_thread_allow(&none), -EINVAL);
+}
+
+static void a_pin_that_did_not_hold_is_told(void **state)
+{
+	const struct fixture *const f = *state;
+	const int cpu = quoit_idset_next(&f->before, 0);
+	told_cpu = cpu + 1;
+	const int rc = quoit_thread_pin((unsigned)cpu);
+	told_cpu = -1;
+	assert_int_equal(rc, -ENODEV);
+}
+
+static void allow_takes_several_cpus(void **state)
+{
+	const struct fixture *const f = *state;
+	const int cpu = quoit_idset_next(&f->before, 0);
+	assert_int_equal(quoit_thread_pin((unsigned)cpu), 0);
+	assert_int_equal(quoit_thread_allow(&f->before), 0);
+	struct quoit_idset now;
+	assert_int_equal(quoit_thread_affinity(&now), 0);
+	assert_memory_equal(&now, &f->before, sizeof now);
+}
+
+struct verdict {
+	unsigned cpu; /* asked for */
+	int pin;
+	int runs_on;
+	char name[32];
+};
+
+static void read_name(char *name, size_t bytes)
+{
+	memset(name, 0, bytes);
+	const int fd = open("/proc/thread-self/comm", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	const ssize_t got = read(fd, name, bytes - 1);
+	close(fd);
+	if (got > 0)
+		name[got - 1] = '\0'; /* its newline */
+}
+
+static void *pinned_worker(void *context)
+{
+	struct verdict *const v = context;
+	v->pin = quoit_thread_pin(v->cpu);
+	v->runs_on = quoit_thread_cpu();
+	if (quoit_thread_name("worker") == 0)
+		read_name(v->name, sizeof v->name);
+	return NULL;
+}
+
+static void pin_and_name_are_the_calling_threads_own(void **state)
+{
+	const struct fixture *const f = *state;
+	char before[32];
+	char after[32];
+	read_name(before, sizeof before);
+	struct verdict v = {.cpu = (unsigned)quoit_idset_next(&f->before, 0)};
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, pinned_worker, &v), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(v.pin, 0);
+	assert_int_equal(v.runs_on, v.cpu);
+	assert_string_equal(v.name, "worker");
+
+	read_name(after, sizeof after);
+	assert_string_equal(after, before);
+	struct quoit_idset now;
+	assert_int_equal(quoit_thread_affinity(&now), 0);
+	assert_memory_equal(&now, &f->before, sizeof now);
+}
+
+static void a_long_name_is_cut_to_what_the_kernel_keeps(void **state)
+{
+	(void)state;
+	char before[32];
+	char name[32];
+	read_name(before, sizeof before);
+	assert_int_equal(quoit_thread_name("quoit core number 17"), 0);
+	read_name(name, sizeof name);
+	assert_string_equal(name, "quoit core numb");
+	assert_int_equal(quoit_thread_name(before), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(affinity_is_what_libc_says, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_thread_can_be_pinned_to_every_allowed_cpu, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_cpu_that_does_not_exist_is_refused_and_nothing_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pin_that_did_not_hold_is_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(allow_takes_several_cpus, setup, teardown),
+		cmocka_unit_test_setup_teardown(pin_and_name_are_the_calling_threads_own, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_long_name_is_cut_to_what_the_kernel_keeps, setup,
+						teardown),
+	};
+	return cmocka_run_group_tests_name("numa/thread", tests, NULL, NULL);
+}
