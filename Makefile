@@ -187,7 +187,7 @@ demo: ## Install what is missing, build, serve and load the key-value example on
 # tests/support/*.c is an archive offered to all of them.
 
 # Per program, by its path in the build directory: linker flags and seconds it may take.
-LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu
+LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
 # TIMEOUT_tests/stress/x := 120
 

@@ -6,6 +6,7 @@
 #define QUOIT_TESTS_NUMA_REGION_CHECKS_H
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <quoit/numa/region.h>
@@ -19,6 +20,39 @@ static inline size_t page_bytes(void)
 /* The first node of this machine that memory can be had from. */
 static int home;
 
+/*
+ * What the kernel grants this process, tried here without a region: only where the answer is no may
+ * a region fall short, and the test be skipped.
+ */
+static struct {
+	bool bind, tell, lock;
+} granted;
+
+static inline void probe_kernel(void)
+{
+	const size_t bytes = 1 << 20;
+	void *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(page != MAP_FAILED);
+	const int preferred = 1;
+	uint64_t mask[QUOIT_NODES_MAX / 64] = {0};
+	mask[home / 64] = (uint64_t)1 << (home % 64);
+	int status = -1;
+	granted.bind = !syscall(SYS_mbind, page, bytes, (long)preferred, mask,
+				(long)QUOIT_NODES_MAX + 1, 0L);
+	*(volatile char *)page = 1;
+	granted.tell = !syscall(SYS_move_pages, 0L, 1L, &page, NULL, &status, 0L);
+	granted.lock = !mlock(page, bytes);
+	munmap(page, bytes);
+}
+
+static inline void need(bool grant, const char *what)
+{
+	if (grant)
+		return;
+	print_message("SKIP: this kernel or sandbox refuses %s\n", what);
+	skip();
+}
+
 static inline int find_home(void **state)
 {
 	(void)state;
@@ -30,18 +64,10 @@ static inline int find_home(void **state)
 	}
 	home = quoit_topology_memory_node(&t, t.nodes[0].id);
 	quoit_topology_fini(&t);
-	return home < 0 ? -1 : 0;
-}
-
-/* Where the kernel refuses placement itself there is nothing to test: say so and skip. */
-static inline void skip_without(struct quoit_region *r, const struct quoit_reason *why,
-				unsigned needed)
-{
-	if (!(r->degraded & needed))
-		return;
-	print_message("SKIP: %s\n", why->text);
-	quoit_region_close(r);
-	skip();
+	if (home < 0)
+		return -1;
+	probe_kernel();
+	return 0;
 }
 
 /* Still mapped? A page that is not there has no residency. */

@@ -2,7 +2,9 @@
 /*
  * test_thread.c - pinning on the real machine, checked with libc's own calls.
  *
- * Linked with --wrap=sched_getcpu: the cpu that goes offline between pinning and looking.
+ * Linked with --wrap=sched_getcpu,--wrap=syscall: a cpu that goes offline between pinning and
+ * looking, and a look at the mask that the kernel gets, which few machines are large enough to
+ * need.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +31,31 @@ int __wrap_sched_getcpu(void)
 	return told_cpu >= 0 ? told_cpu : __real_sched_getcpu();
 }
 
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+static struct {
+	size_t bytes;
+	struct quoit_idset cpus;
+} passed; /* to the last sched_setaffinity */
+
+long __wrap_syscall(long number, ...)
+{
+	long a[3]; /* all calls of these tests pass three */
+	va_list arguments;
+	va_start(arguments, number);
+	for (int i = 0; i < 3; i++)
+		a[i] = va_arg(arguments, long);
+	va_end(arguments);
+	if (number == SYS_sched_setaffinity) {
+		passed.bytes = (size_t)a[1];
+		memset(&passed.cpus, 0, sizeof passed.cpus);
+		memcpy(&passed.cpus, (const void *)a[2],
+		       passed.bytes < sizeof passed.cpus ? passed.bytes : sizeof passed.cpus);
+	}
+	return __real_syscall(number, a[0], a[1], a[2]);
+}
+
 struct fixture {
 	struct quoit_idset before;
 };
@@ -51,7 +78,7 @@ static int teardown(void **state)
 static unsigned kernel_cpu(void)
 {
 	unsigned cpu = UINT32_MAX;
-	assert_int_equal(syscall(SYS_getcpu, &cpu, NULL, NULL), 0);
+	assert_int_equal(__real_syscall(SYS_getcpu, &cpu, NULL, NULL), 0);
 	return cpu;
 }
 
@@ -103,6 +130,18 @@ static void a_cpu_that_does_not_exist_is_refused_and_nothing_changes(void **stat
 	}
 	const struct quoit_idset none = {0};
 	assert_int_equal(quoit_thread_allow(&none), -EINVAL);
+}
+
+static void the_kernel_gets_the_whole_mask(void **state)
+{
+	(void)state;
+	static const unsigned cpus[] = {0, 63, 64, 1023, 1024, 5000, 8191};
+	for (size_t i = 0; i < sizeof cpus / sizeof *cpus; i++) {
+		const int rc = quoit_thread_pin(cpus[i]);
+		assert_true(rc == 0 || rc == -EINVAL); /* as this machine has the cpu or not */
+		assert_int_equal(quoit_idset_count(&passed.cpus), 1);
+		assert_true(quoit_idset_has(&passed.cpus, cpus[i]));
+	}
 }
 
 static void a_pin_that_did_not_hold_is_told(void **state)
@@ -196,6 +235,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_cpu_that_does_not_exist_is_refused_and_nothing_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_kernel_gets_the_whole_mask, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pin_that_did_not_hold_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(allow_takes_several_cpus, setup, teardown),
 		cmocka_unit_test_setup_teardown(pin_and_name_are_the_calling_threads_own, setup,
