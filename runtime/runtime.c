@@ -17,6 +17,7 @@
 #include <quoit/numa/thread.h>
 
 #define CALLS_MAX 4096
+#define MEETINGS  QUOIT_RUNTIME_MEETINGS
 
 /* --- the threads ----------------------------------------------------------------------------- */
 
@@ -28,7 +29,18 @@ void quoit_runtime_note_error(struct quoit_runtime *runtime, const struct quoit_
 	pthread_mutex_unlock(&runtime->lock);
 }
 
-/* Wait until every thread has come here. False when any of them has failed so far. */
+/* The last thread has come: fix what this meeting found, and let all go on. The lock is held. */
+static void close_meeting(struct quoit_runtime *runtime)
+{
+	runtime->arrived = 0;
+	runtime->good[runtime->meetings++] = !runtime->failed;
+	pthread_cond_broadcast(&runtime->met);
+}
+
+/*
+ * Wait until every thread has come here. False when any had failed by then; the same answer for
+ * all, though the first to go on may already fail at the next meeting.
+ */
 static bool meet(struct quoit_runtime *runtime, int rc, const struct quoit_reason *why)
 {
 	unsigned meeting;
@@ -41,14 +53,11 @@ static bool meet(struct quoit_runtime *runtime, int rc, const struct quoit_reaso
 			runtime->first = *why;
 	}
 	meeting = runtime->meetings;
-	if (++runtime->arrived >= runtime->expected) {
-		runtime->arrived = 0;
-		runtime->meetings++;
-		pthread_cond_broadcast(&runtime->met);
-	}
+	if (++runtime->arrived >= runtime->expected)
+		close_meeting(runtime);
 	while (runtime->meetings == meeting)
 		pthread_cond_wait(&runtime->met, &runtime->lock);
-	good = !runtime->failed;
+	good = runtime->good[meeting];
 	pthread_mutex_unlock(&runtime->lock);
 	return good;
 }
@@ -183,11 +192,8 @@ static unsigned start_threads(struct quoit_runtime *runtime)
 	quoit_reason_set(&runtime->first, -rc, "cannot start the thread of core %u: %s", started,
 			 strerror(rc));
 	runtime->expected = started;
-	if (started && runtime->arrived == started) {
-		runtime->arrived = 0;
-		runtime->meetings++;
-		pthread_cond_broadcast(&runtime->met);
-	}
+	if (runtime->arrived == started)
+		close_meeting(runtime);
 	pthread_mutex_unlock(&runtime->lock);
 	return started;
 }
@@ -253,9 +259,9 @@ int quoit__runtime_start(const struct quoit_config *config, size_t bytes,
 	}
 	threads = start_threads(runtime);
 	pthread_mutex_lock(&runtime->lock);
-	while (!runtime->failed && runtime->meetings < 2)
+	while (!runtime->meetings || (runtime->good[0] && runtime->meetings < MEETINGS))
 		pthread_cond_wait(&runtime->met, &runtime->lock);
-	good = !runtime->failed;
+	good = runtime->good[runtime->meetings - 1];
 	pthread_mutex_unlock(&runtime->lock);
 	if (!good)
 		return join(runtime, threads, why);

@@ -10,7 +10,8 @@
 #include <quoit/runtime/core_internal.h>
 #include <quoit/runtime/runtime.h>
 
-#define QUOIT_LISTEN_POINTS 64
+#define QUOIT_LISTEN_POINTS    64
+#define QUOIT_RUNTIME_MEETINGS 2
 
 /* Where a core sits, and who sits there. */
 struct quoit_seat {
@@ -39,7 +40,8 @@ struct quoit_runtime {
 	pthread_cond_t met;
 	unsigned expected;
 	unsigned arrived;
-	unsigned meetings;
+	unsigned meetings;		   /* so far */
+	bool good[QUOIT_RUNTIME_MEETINGS]; /* what each of them found */
 	bool failed;
 	struct quoit_reason first; /* error 0: none */
 	struct quoit_listen_point points[QUOIT_LISTEN_POINTS];
