@@ -14,9 +14,10 @@ MAKEFLAGS += -rR
 Q   := $(if $(filter-out 0,$(V)),,@)
 say  = $(if $(Q),@printf '  %-7s %s\n' '$(1)' '$(2)')
 
-# The parts of `make test` and `make demo` build on all cores, unless -j was given.
-JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
-AGAIN = +@$(MAKE) --no-print-directory $(JOBS)
+# What installs packages starts make again for the rest, on all cores unless -j was given: only then
+# do pkg-config's answers hold. $(call again,VARIANT) is followed by the goals.
+jobs  = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+again = +@$(MAKE) --no-print-directory $(jobs) VARIANT=$(1) O=build/$(1)
 
 # ---- config --------------------------------------------------------------------------------------
 # config.mk lists the options and their defaults. The command line wins over the environment, that
@@ -48,7 +49,8 @@ origin_of = $(strip $(if $(filter $1,$(options_local)),config.local.mk,\
             $(subst $(space),-,$(patsubst file,default,$(origin $1))))))
 empty    :=
 space    := $(empty) $(empty)
-options   = $(foreach o,$(sort $(filter CONFIG_%,$(.VARIABLES))),$(call quote,$o=$($o)@$(call origin_of,$o)))
+names_set = $(sort $(filter CONFIG_%,$(.VARIABLES)))
+options   = $(foreach o,$(names_set),$(call quote,$o=$($o)@$(call origin_of,$o)))
 config    = awk -f tests/support/config.awk -v mode=$(1) config.mk $(options)
 
 config_wrong := $(shell $(call config,check))
@@ -176,63 +178,137 @@ $(O)/examples/$(1)/$(1): $(call example_objects,$(1)) $(LIBRARY)
 endef
 $(foreach e,$(example_folders),$(eval $(call example_folder,$e)))
 
-demo: ## Install what is missing, build, serve and load the key-value example on every core
+demo: ## Install what is missing, build, serve and load the key-value example (DEMO_S=10)
 	@tests/support/install-packages.sh demo
-	$(AGAIN) all
-	@bash examples/demo.sh $(O)
+	$(call again,$(VARIANT)) all
+	@bash examples/demo.sh build/$(VARIANT)
 
 # ---- tests ---------------------------------------------------------------------------------------
 # tests/FOLDER/test_NAME.c is one cmocka program; it also gets the objects of examples/FOLDER, if
-# there is one, without its main.o. tests/stress and tests/bench hold programs without cmocka.
-# tests/support/*.c is an archive offered to all of them.
+# there is one, without its main.o. tests/stress and tests/bench hold programs without cmocka, and
+# tests/e2e scripts too. tests/support/*.c is an archive offered to all programs.
 
-# Per program, by its path in the build directory: linker flags and seconds it may take.
+# Per program, by its path below build/<variant>/: linker flags, and seconds it may take if not 60.
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
-# TIMEOUT_tests/stress/x := 120
+TIMEOUT_tests/lint/tidy.sh   := 120
+TIMEOUT_tests/mutate/wake.sh := 300
 
-test_sources := $(wildcard tests/*/test_*.c)
-plain_sources := $(wildcard tests/stress/*.c tests/bench/*.c)
-test_programs := $(test_sources:%.c=$(O)/%)
-plain_programs := $(filter-out $(test_programs),$(plain_sources:%.c=$(O)/%))
-support       := $(patsubst %,$(O)/tests/support.a,$(firstword $(wildcard tests/support/*.c)))
+# What runs under ThreadSanitizer too.
+THREADED := tests/rings/% tests/runtime/% tests/stress/%
+
+unit     := $(patsubst %.c,%,$(filter-out $(addprefix tests/,e2e/% stress/% bench/% mutate/%), \
+              $(wildcard tests/*/test_*.c)))
+stress   := $(patsubst %.c,%,$(wildcard tests/stress/*.c))
+e2e      := $(patsubst %.c,%,$(wildcard tests/e2e/test_*.c))
+bench    := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
+scripts  := $(wildcard tests/e2e/*.sh tests/mutate/wake.sh)
+threaded := $(filter $(THREADED),$(unit) $(stress))
+cmocka   := $(unit) $(e2e)
+support  := $(if $(wildcard tests/support/*.c),$(O)/tests/support.a)
 
 $(O)/tests/support.a: $(call object,$(wildcard tests/support/*.c))
 	$(call say,AR,$@)
 	@mkdir -p $(@D); rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(O)/obj/tests/%.o: include_also = -Itests -Iexamples -Iexamples/$(notdir $(patsubst %/,%,$(dir $*)))
+folder_of = $(notdir $(patsubst %/,%,$(dir $(1))))
 
-define test_program
-$(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) \
-		$(LIBRARY) | $(O)/have-test
+$(O)/obj/tests/%.o: include_also = -Itests -Iexamples -Iexamples/$(call folder_of,$*)
+$(call object,$(cmocka:%=%.c) $(wildcard tests/support/*.c)): | $(O)/have-test
+
+define cmocka_program
+$(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) $(LIBRARY)
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
 	$(Q)$$(call link,-lcmocka $(EXAMPLE_LIBS_$(2)))
-$(O)/obj/$(1).o: | $(O)/have-test
 endef
-$(foreach t,$(test_sources:%.c=%),$(eval $(call test_program,$t,$(notdir $(patsubst %/,%,$(dir $t))))))
+$(foreach t,$(cmocka),$(eval $(call cmocka_program,$t,$(call folder_of,$t))))
 
-$(plain_programs): $(O)/%: $(O)/obj/%.o $(support) $(LIBRARY)
+$(patsubst %,$(O)/%,$(stress) $(bench)): $(O)/%: $(O)/obj/%.o $(support) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
-tests: $(test_programs) $(plain_programs) ## Build the test programs of one VARIANT
+tests: $(patsubst %,$(O)/%,$(cmocka) $(stress) $(bench)) ## Build all test programs of one VARIANT
 
-# T=rings/spsc, T=rings/test_spsc or T=stress/order: whichever of those files exists.
-chosen := $(firstword $(wildcard tests/$(T).c tests/$(dir $(T))test_$(notdir $(T)).c))
+# What `make test` needs of each variant.
+.PHONY: tests-asan tests-tsan tests-release
+tests-asan:    $(patsubst %,$(O)/%,$(unit))
+tests-tsan:    $(patsubst %,$(O)/%,$(threaded))
+tests-release: all $(patsubst %,$(O)/%,$(stress) $(e2e))
 
-test-one: $(if $(chosen),$(chosen:%.c=$(O)/%)) ## Build and run one test: T=rings/spsc VARIANT=asan
-	$(if $(chosen),,$(error T=$(T) names no test; try T=rings/spsc for tests/rings/test_spsc.c))
-	@$<
+# $(call run,NAME,PROGRAMS): a program stands below build/VARIANT/, a script in the tree.
+run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
+limited = $(foreach t,$(1),$(addsuffix :,$(TIMEOUT_$(call in_tree,$t)))$t)
+in_tree = tests/$(lastword $(subst tests/,$(space),$(1)))
+
+everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
+             $(stress:%=build/release/%) $(e2e:%=build/release/%) $(scripts)
+
+test: $(if $(T),test-one,test-all) ## Lint, unit tests under sanitizers, end-to-end tests; T=one
+test-all:
+	@tests/support/install-packages.sh test
+	$(call again,asan) tests-asan
+	$(call again,tsan) tests-tsan
+	$(call again,release) tests-release
+	$(call run,test,$(everything))
+
+# T=rings/spsc, T=rings/test_spsc, T=stress/order or T=e2e/redis: whichever of the files exists.
+chosen := $(firstword $(wildcard tests/$(T).c tests/$(dir $(T))test_$(notdir $(T)).c \
+            tests/$(T).sh))
+
+test-one: $(patsubst %.c,$(O)/%,$(filter %.c,$(chosen))) $(if $(filter %.sh,$(chosen)),all)
+	$(if $(chosen),,$(error T=$(T) names no test; T=rings/spsc is tests/rings/test_spsc.c))
+	$(if $(filter %.sh,$(chosen)),@O=$(O) bash $(chosen),@$(setarch) $<)
+
+# gcc 12's ThreadSanitizer does not start where the kernel randomises addresses by many bits.
+setarch = $(if $(filter tsan,$(VARIANT)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
+
+stress: ## Only the stress programs, in release
+	$(call again,release) $(stress:%=build/release/%)
+	$(call run,stress,$(stress:%=build/release/%))
+
+mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail each time
+	@tests/support/install-packages.sh test
+	@bash tests/mutate/wake.sh $(O)
+
+bench-net: ## Cycles per request against epoll, raw io_uring and redis
+	@tests/support/install-packages.sh bench
+	$(call again,release) all tests
+	@bash tests/bench/net.sh build/release
+
+lint: $(include_root)/config.h ## Look whether the tree keeps its rules
+	@tests/lint/tidy.sh $<
+
+headers: lint ## The same: each public header alone in C11 and C++17 is one of the rules
 
 # ---- tools ---------------------------------------------------------------------------------------
 
+c_files = $(shell find $(wildcard $(FLOORS) examples) tests -name '*.[ch]' \
+             ! -path 'tests/lint/bad/*')
+
+format: ## Format all C with clang-format 14
+	@$(firstword $(shell command -v clang-format-14) clang-format) -i $(c_files)
+
+command_of = $(strip $(CC) $(cpp_flags) -Itests -Iexamples $(c_flags))
+
+# One entry per C file; an editor needs neither bear nor a full build for it.
+compile_commands.json: $(include_tree) $(include_root)/config.h FORCE ## Write it for clangd
+	@{ echo '['; comma=' '; for f in $(filter %.c,$(c_files)); do \
+		printf '%s{"directory": "%s", "file": "%s", "command": "%s"}\n' \
+			"$$comma" '$(CURDIR)' $$f \
+			"$(command_of) -Iexamples/$$(basename $${f%/*}) -c $$f"; \
+		comma=','; done; echo ']'; } >$@
+
+deps: ## Install what building and testing need, or print the one line to run
+	@tests/support/install-packages.sh build test
+
 help: ## List the targets
-	@sed -n 's/^\([a-z][a-z_.-]*\):[^#=]*## \(.*\)/\1@\2/p' Makefile | \
+	@sed -n 's/^\([a-z][a-z_.-]*\):[^#=]*\( .*\)*## \(.*\)/\1@\3/p' Makefile | \
 		awk -F@ '{ printf "  %-22s %s\n", $$1, $$2 }'
+	@echo
+	@echo '  VARIANT=$(subst $(space),|,$(VARIANTS)) V=1 WERROR=1 CC=clang O=build/elsewhere'
 
 config-help: ## List the options of config.mk, their values and where each came from
 	@$(call config,help)
@@ -244,10 +320,11 @@ show-config: ## Print variant, compiler, flags and options in force
 	@printf 'link      %s\n' $(call quote,$(link_flags) $(URING_LIBS))
 	@$(call config,show)
 
-clean: ## Remove build/
-	rm -rf build
+clean: ## Remove build/ and what it holds
+	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test-one help config-help show-config clean FORCE
+.PHONY: all lib examples demo tests test test-all test-one stress mutate-wake bench-net lint \
+	headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT
+#
 # What may be chosen when quoit is built. Override on the make command line, in the environment or
 # in config.local.mk (not tracked): make CONFIG_ASSERT=2. `make config-help` prints this list with
 # the values in force. [abi] marks what library and program must agree on.

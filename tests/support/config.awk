@@ -4,8 +4,8 @@
 #
 #   awk -f config.awk -v mode=check|header|help|show config.mk NAME=value@origin ...
 #
-# check prints one sentence about the first thing wrong, or nothing; header prints config.h; help and
-# show print the values in force. The values come from make: this file never guesses one.
+# check prints one sentence about the first thing wrong, or nothing; header prints config.h; help
+# and show print the values in force. The values come from make: this file never guesses one.
 
 BEGIN {
 	for (i = 2; i < ARGC; i++) {
@@ -68,13 +68,13 @@ function check(    i, near)
 		if (origin[given[i]] ~ /^environment/ && near == "")
 			continue
 		wrong(given[i] " (" origin_text(given[i]) ") is not an option" \
-			(near == "" ? "" : "; did you mean " near "?") "; `make config-help` lists them")
+			(near == "" ? "" : ", did you mean " near "?") "; see `make config-help`")
 	}
 	for (i = 1; i <= count; i++)
 		if (!fits(value[names[i]], names[i]))
-			wrong(names[i] "=" value[names[i]] " (" origin_text(names[i]) ") is not allowed: " \
-				(type[names[i]] == "bool" ? "it is y or n" : \
-				"choose one of " allowed[names[i]]) "; `make config-help` explains it")
+			wrong(names[i] "=" value[names[i]] " (" origin_text(names[i]) \
+				") is not allowed: choose from " allowed[names[i]] \
+				"; see `make config-help`")
 }
 
 function wrong(sentence)
@@ -150,7 +150,7 @@ function distance(a, b,    i, j, row, diagonal, above, cost)
 
 function header(    i, short)
 {
-	print "/* Generated from config.mk: change options there, on the make line or in config.local.mk. */"
+	print "/* Generated from config.mk: see `make config-help` for how to change an option. */"
 	print "#ifndef QUOIT_CONFIG_H"
 	print "#define QUOIT_CONFIG_H"
 	print ""
@@ -170,7 +170,8 @@ function list(    i)
 	for (i = 1; i <= count; i++) {
 		printf "%-22s = %-6s %s\n", names[i], value[names[i]], origin_text(names[i])
 		if (mode == "help")
-			printf "  %s\n  %s: %s%s\n\n", help[names[i]], type[names[i]], allowed[names[i]], \
+			printf "  %s\n  %s: %s%s\n\n", help[names[i]], type[names[i]], \
+				allowed[names[i]], \
 				abi[names[i]] ? "   [abi: library and program must agree]" : ""
 	}
 }

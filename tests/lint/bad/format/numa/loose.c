@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+static int  loose( void ) {
+    return 0; }

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+#include <quoit.h>	   /* BAD */
+#include "../numa/clock.h" /* BAD */

@@ -1,0 +1,1 @@
+/* BAD: whose is it? */
