@@ -191,6 +191,11 @@ check()
 		packages+=(liburing-dev)
 	fi
 	[ ${#lacking[@]} = 0 ] && return
+	# Without a compiler the headers could not be asked for: name every missing package at once.
+	if command -v dpkg-query >/dev/null; then
+		# shellcheck disable=SC2046
+		packages=($(printf '%s\n' "${packages[@]}" $(missing $(packages_of "$1")) | sort -u))
+	fi
 	{
 		printf 'quoit: not found: %s' "${lacking[0]}"
 		[ ${#lacking[@]} -lt 2 ] || printf ', %s' "${lacking[@]:1}"
