@@ -105,10 +105,12 @@ include_tree := $(patsubst %/,$(include_root)/%,$(wildcard $(FLOORS:%=%/))) \
                 $(if $(wildcard runtime/quoit.h),$(O)/include/quoit.h)
 object        = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
-$(include_root)/config.h: config.mk FORCE
-	@mkdir -p $(@D)
-	@$(call config,header) >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+# $(call if_changed,command): the target gets the command's output, and a new date only with it.
+if_changed = @mkdir -p $(@D) && { $(1); } >$@.new && \
+             if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(include_root)/config.h: FORCE
+	$(call if_changed,$(call config,header))
 
 $(FLOORS:%=$(include_root)/%):
 	@mkdir -p $(@D)
@@ -118,11 +120,12 @@ $(O)/include/quoit.h:
 	@mkdir -p $(@D)
 	@ln -sfnr runtime/quoit.h $@
 
-# Rewritten only when the command line changes, so that a new flag rebuilds what it touches.
+# A new flag rebuilds everything, a source that is gone leaves the library.
 $(O)/flags: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' $(call quote,$(CC) $(cpp_flags) $(c_flags) / $(link_flags)) >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	$(call if_changed,printf '%s\n' $(call quote,$(CC) $(cpp_flags) $(c_flags) / $(link_flags)))
+
+$(O)/sources: FORCE
+	$(call if_changed,echo $(sources))
 
 $(O)/obj/%.o: %.c $(O)/flags $(include_root)/config.h | $(include_tree) $(O)/have-build
 	$(call say,CC,$<)
@@ -143,10 +146,10 @@ all: lib examples ## Build the library and the examples (the default)
 
 lib: $(LIBRARY) ## Build libquoit.a
 
-$(LIBRARY): $(call object,$(sources))
+$(LIBRARY): $(call object,$(sources)) $(O)/sources
 	$(call say,AR,$@)
 	@mkdir -p $(@D); rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
 
 # $(call link,extra libraries): objects first, then archives, then libraries.
 link = $(CC) $(link_flags) $(LDFLAGS_$(@:$(O)/%=%)) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(1) \
@@ -242,6 +245,11 @@ tests-release: all $(patsubst %,$(O)/%,$(stress) $(e2e))
 run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
 limited = $(foreach t,$(1),$(addsuffix :,$(TIMEOUT_$(call in_tree,$t)))$t)
 in_tree = tests/$(lastword $(subst tests/,$(space),$(1)))
+
+# Only from the command line: T is too short a name to trust the environment with.
+ifneq ($(origin T),command line)
+T :=
+endif
 
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
              $(stress:%=build/release/%) $(e2e:%=build/release/%) $(scripts)

@@ -109,18 +109,18 @@ all_known()
 	done
 }
 
-# The line for a human. $1 is `root` or `sudo`, the rest are packages.
+# The line for a human to run.
 advice()
 {
-	local names update=
+	local names sudo='' update=''
+	if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null; then
+		sudo="sudo "
+	fi
 	names=$(choose "$@" | paste -sd ' ')
 	# shellcheck disable=SC2086
-	all_known $names || update="apt-get update && "
-	if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null; then
-		echo "sudo sh -c '${update}apt-get install -y --no-install-recommends $names'"
-	else
-		echo "${update}apt-get install -y --no-install-recommends $names"
-	fi
+	all_known $names || update="${sudo}apt-get update && "
+	[ -n "$sudo" ] && printf 'Run: ' || printf 'Run as root: '
+	echo "$update${sudo}apt-get install -y --no-install-recommends $names"
 }
 
 apt_get()
@@ -194,12 +194,14 @@ check()
 	# Without a compiler the headers could not be asked for: name every missing package at once.
 	if command -v dpkg-query >/dev/null; then
 		# shellcheck disable=SC2046
-		packages=($(printf '%s\n' "${packages[@]}" $(missing $(packages_of "$1")) | sort -u))
+		mapfile -t packages < <(
+			printf '%s\n' "${packages[@]}" $(missing $(packages_of "$1")) | sort -u
+		)
 	fi
 	{
 		printf 'quoit: not found: %s' "${lacking[0]}"
 		[ ${#lacking[@]} -lt 2 ] || printf ', %s' "${lacking[@]:1}"
-		printf '. Run: %s\n' "$(advice "${packages[@]}")"
+		printf '. %s\n' "$(advice "${packages[@]}")"
 	} >&2
 	exit 1
 }
@@ -239,7 +241,7 @@ main()
 		as_root="sudo -n"
 		if ! $as_root true 2>/dev/null; then
 			# shellcheck disable=SC2086
-			echo "quoit: packages are missing. Run: $(advice $lacking)" >&2
+			echo "quoit: packages are missing. $(advice $lacking)" >&2
 			exit 1
 		fi
 	fi

@@ -20,7 +20,7 @@
 
 set -u
 export LC_ALL=C
-unset CMOCKA_XML_FILE CMOCKA_TEST_ABORT
+unset CMOCKA_XML_FILE CMOCKA_TEST_ABORT MAKEFLAGS MFLAGS MAKELEVEL
 export CMOCKA_MESSAGE_OUTPUT=STDOUT
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
