@@ -239,7 +239,7 @@ tests: $(patsubst %,$(O)/%,$(cmocka) $(stress) $(bench)) ## Build all test progr
 .PHONY: tests-asan tests-tsan tests-release
 tests-asan:    $(patsubst %,$(O)/%,$(unit))
 tests-tsan:    $(patsubst %,$(O)/%,$(threaded))
-tests-release: all $(patsubst %,$(O)/%,$(stress) $(e2e))
+tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(e2e))
 
 # $(call run,NAME,PROGRAMS): a program stands below build/VARIANT/, a script in the tree.
 run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
