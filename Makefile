@@ -121,8 +121,11 @@ $(O)/include/quoit.h:
 	@ln -sfnr runtime/quoit.h $@
 
 # A new flag rebuilds everything, a source that is gone leaves the library.
+flags_of_one = $(foreach v,$(sort $(filter LDFLAGS_% EXAMPLE_LIBS_%,$(.VARIABLES))),$v=$($v))
+all_flags    = $(CC) $(cpp_flags) $(c_flags) / $(link_flags) $(URING_LIBS) / $(flags_of_one)
+
 $(O)/flags: FORCE
-	$(call if_changed,printf '%s\n' $(call quote,$(CC) $(cpp_flags) $(c_flags) / $(link_flags)))
+	$(call if_changed,printf '%s\n' $(call quote,$(all_flags)))
 
 $(O)/sources: FORCE
 	$(call if_changed,echo $(sources))
