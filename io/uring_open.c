@@ -67,10 +67,9 @@ static int explain_enomem(struct quoit_reason *why)
 
 static int explain_too_old(struct quoit_reason *why, int error)
 {
-	struct utsname name;
+	struct utsname name = {.release = "?"};
 
-	if (uname(&name) < 0)
-		strcpy(name.release, "?"); /* fits: the field has 65 bytes */
+	(void)uname(&name); /* the question mark is what we print when it fails */
 	return quoit_reason_set(
 		why, error,
 		"this kernel (%s) lacks what quoit needs of io_uring: run Linux 6.1 or "

@@ -16,7 +16,7 @@
  * Data travels in the ring; the bell is only a hint. Who wins the exchange owes the bell.
  *
  * edge    released by                    acquired by                   carries
- * sleep   quoit_wake_arm (full fence)    quoit_wake_owed (full fence)  "somebody sleeps"
+ * sleep   quoit_wake_arm (full fence)    quoit_wake_fence              "somebody sleeps"
  * disarm  quoit_wake_owed (exchange)     quoit_wake_owed (exchange)    the duty to ring, once
  */
 #ifndef QUOIT_RINGS_NOTIFY_H
@@ -53,7 +53,7 @@ QUOIT_HOT void quoit_wake_arm(struct quoit_wake *wake)
 	(void)quoit_exchange(&wake->armed, 1); /* sleep: pairs with quoit_wake_owed() */
 #else
 	quoit_store(&wake->armed, 1);
-	quoit_fence_full(); /* sleep: pairs with quoit_wake_owed() */
+	quoit_fence_full(); /* sleep: pairs with quoit_wake_fence() */
 #endif
 }
 
@@ -91,7 +91,8 @@ QUOIT_HOT bool quoit_wake_owed(struct quoit_wake *wake)
 	if (quoit_likely(!quoit_load(&wake->armed))) /* ordered by the fence before: sleep */
 		return false;
 #endif
-	return quoit_exchange(&wake->armed, 0) != 0; /* disarm: pairs with quoit_wake_owed() */
+	/* disarm: pairs with quoit_wake_owed(); without fences also sleep: with quoit_wake_arm() */
+	return quoit_exchange(&wake->armed, 0) != 0;
 }
 
 /*

@@ -41,6 +41,7 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 	loop->io.core = core->index;
 	loop->io.owner = core;
 	loop->stop_flag = &runtime->stop_wanted;
+	loop->calm = quoit_core_step;
 	loop->spin_ns = loop->spin_now_ns = spin_limit(runtime);
 	rc = quoit_mail_open(&core->mail, core, loop, &core->region, core->index, runtime->cores,
 			     credits(runtime));

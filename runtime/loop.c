@@ -282,5 +282,5 @@ void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 	quoit_io_send_all(io);
 	for (struct quoit_source *source = loop->sources; source; source = source->next)
 		source->flush(source);
-	sleep_or_go_on(loop, may_wait);
+	sleep_or_go_on(loop, !(loop->calm && loop->calm(loop)) && may_wait);
 }

@@ -56,6 +56,8 @@ struct quoit_loop {
 	struct quoit_bell *bells;  /* of the loops that we wake */
 	uint32_t bell_count;
 	struct quoit_source *sources;
+	/* Asked at the end of each turn, before it may sleep: did this change anything? */
+	bool (*calm)(struct quoit_loop *loop);
 	uint64_t now_ns;      /* read once a turn */
 	uint64_t spin_ns;     /* most that a spin may take; 0 never spins */
 	uint64_t spin_now_ns; /* what it takes now: grows when it pays, shrinks when not */

@@ -93,10 +93,8 @@ static int start(struct quoit_core *core)
 
 static void serve(struct quoit_core *core)
 {
-	do {
+	while (core->phase != QUOIT_PHASE_GONE)
 		quoit_loop_turn(&core->loop, true);
-		quoit_core_step(core);
-	} while (core->phase != QUOIT_PHASE_GONE);
 	if (core->runtime->config.stop)
 		core->runtime->config.stop(core, core->runtime->config.ctx);
 	quoit_core_close(core);

@@ -64,7 +64,7 @@ void quoit_runtime_note_error(struct quoit_runtime *runtime, const struct quoit_
 /* Has the runtime been asked to stop? */
 bool quoit_runtime_is_stopping(const struct quoit_runtime *runtime);
 
-/* Take the next step of stopping, if there is one to take. After every turn. */
-void quoit_core_step(struct quoit_core *core);
+/* Take the next steps of stopping, if there are any to take. The loop asks after every turn. */
+bool quoit_core_step(struct quoit_loop *loop);
 
 #endif

@@ -180,10 +180,14 @@ static bool step(struct quoit_core *core)
 	}
 }
 
-void quoit_core_step(struct quoit_core *core)
+bool quoit_core_step(struct quoit_loop *loop)
 {
+	struct quoit_core *core = quoit_container_of(loop, struct quoit_core, loop);
+	bool stepped = false;
+
 	if (quoit_likely(!quoit_runtime_is_stopping(core->runtime)))
-		return;
+		return false;
 	while (step(core))
-		;
+		stepped = true;
+	return stepped || core->phase == QUOIT_PHASE_GONE;
 }
