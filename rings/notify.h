@@ -91,7 +91,7 @@ QUOIT_HOT bool quoit_wake_owed(struct quoit_wake *wake)
 	if (quoit_likely(!quoit_load(&wake->armed))) /* ordered by the fence before: sleep */
 		return false;
 #endif
-	/* disarm: pairs with quoit_wake_owed(); without fences also sleep: with quoit_wake_arm() */
+	/* disarm: pairs with quoit_wake_owed(); sleep: pairs with quoit_wake_arm() */
 	return quoit_exchange(&wake->armed, 0) != 0;
 }
 
