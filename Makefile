@@ -286,7 +286,7 @@ mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail
 
 bench-net: ## Cycles per request against epoll, raw io_uring and redis
 	@tests/support/install-packages.sh bench
-	$(call again,release) all tests
+	$(call again,release) all $(bench:%=build/release/%)
 	@bash tests/bench/net.sh build/release
 
 lint: $(include_root)/config.h ## Look whether the tree keeps its rules
