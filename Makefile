@@ -159,12 +159,12 @@ link = $(CC) $(link_flags) $(LDFLAGS_$(@:$(O)/%=%)) -o $@ $(filter %.o,$^) $(fil
        $(URING_LIBS)
 
 # ---- examples ------------------------------------------------------------------------------------
-# examples/NAME.c is a program; a folder examples/NAME/ is one program made of all its files.
+# examples/NAME.c is a program; a folder with a main.c is one program made of all its files.
 
-EXAMPLE_LIBS_kv :=
+EXAMPLE_LIBS_kv := -lsodium
 
 example_files   := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
-example_folders := $(patsubst examples/%/,%,$(sort $(dir $(wildcard examples/*/*.c))))
+example_folders := $(patsubst examples/%/main.c,%,$(wildcard examples/*/main.c))
 example_objects  = $(call object,$(wildcard examples/$(1)/*.c))
 example_programs := $(example_files:%=$(O)/examples/%) \
                     $(foreach e,$(example_folders),$(O)/examples/$e/$e)
