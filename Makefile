@@ -208,6 +208,7 @@ unit     := $(patsubst %.c,%,$(filter-out $(addprefix tests/,e2e/% stress/% benc
 stress   := $(patsubst %.c,%,$(wildcard tests/stress/*.c))
 e2e      := $(patsubst %.c,%,$(wildcard tests/e2e/test_*.c))
 bench    := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
+tools    := $(patsubst %.c,%,$(filter-out $(e2e:%=%.c),$(wildcard tests/e2e/*.c)))
 scripts  := $(wildcard tests/e2e/*.sh tests/mutate/wake.sh)
 threaded := $(filter $(THREADED),$(unit) $(stress))
 cmocka   := $(unit) $(e2e)
@@ -231,18 +232,20 @@ $(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $
 endef
 $(foreach t,$(cmocka),$(eval $(call cmocka_program,$t,$(call folder_of,$t))))
 
-$(patsubst %,$(O)/%,$(stress) $(bench)): $(O)/%: $(O)/obj/%.o $(support) $(LIBRARY)
+$(patsubst %,$(O)/%,$(stress) $(bench) $(tools)): $(O)/%: $(O)/obj/%.o $(support) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
-tests: $(patsubst %,$(O)/%,$(cmocka) $(stress) $(bench)) ## Build all test programs of one VARIANT
+every_test := $(cmocka) $(stress) $(bench) $(tools)
+
+tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
 # What `make test` needs of each variant.
 .PHONY: tests-asan tests-tsan tests-release
 tests-asan:    $(patsubst %,$(O)/%,$(unit))
 tests-tsan:    $(patsubst %,$(O)/%,$(threaded))
-tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(e2e))
+tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(e2e) $(tools))
 
 # $(call run,NAME,PROGRAMS): a program stands below build/VARIANT/, a script in the tree.
 run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
