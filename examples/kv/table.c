@@ -64,7 +64,7 @@ static size_t mask_of(const struct table *table)
 	return ((size_t)2 << (63 - __builtin_clzll(table->live - 1))) - 1;
 }
 
-static struct table_entry **bucket_of(struct table *table, uint64_t hash)
+static struct table_entry **bucket_of(const struct table *table, uint64_t hash)
 {
 	const size_t mask = mask_of(table);
 	size_t at = hash & mask;
@@ -269,6 +269,16 @@ struct table_entry *table_find(struct table *table, const char *key, size_t key_
 			       uint64_t now_ns)
 {
 	return *find_link(table, key, key_len, hash, now_ns);
+}
+
+void table_prefetch_bucket(const struct table *table, uint64_t hash)
+{
+	__builtin_prefetch(bucket_of(table, hash));
+}
+
+void table_prefetch_entry(const struct table *table, uint64_t hash)
+{
+	__builtin_prefetch(*bucket_of(table, hash));
 }
 
 /*

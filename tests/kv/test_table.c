@@ -197,6 +197,9 @@ static void run_model(uint64_t (*hash)(unsigned), size_t limit_bytes, unsigned s
 		const size_t len = make_key(number, key);
 
 		model->now_ns += next_random(model) % 8;
+		/* Of the next step or of none: a hint may come for what is not there. */
+		table_prefetch_bucket(&model->table, hash(number));
+		table_prefetch_entry(&model->table, hash(number));
 		if (what < 6) {
 			step_set(model, number, key, len);
 		} else if (what < 8) {
