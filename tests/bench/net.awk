@@ -54,7 +54,8 @@ function digest_ratio(cell, server, peer,    n, list)
 
 END {
 	printf "\n%-14s %-6s %28s %8s %8s %10s %5s %7s %7s\n", "cell", "server",
-		unit_text "/request (min-max)", "instr", "CPU us", "requests/s", "busy", "p50 us", "p99 us"
+		unit_text "/request (min-max)", "instr", "CPU us", "requests/s", "busy", "p50 us",
+		"p99 us"
 	for (c = 1; c <= cell_count; c++) {
 		cell = cells[c]
 		for (s = 1; s <= servers[cell]; s++) {
@@ -62,8 +63,8 @@ END {
 			digest_field(cell, server, 4)
 			cost = sprintf("%.0f (%.0f-%.0f)", median, least, most)
 			instr = digest_field(cell, server, 5)
-			printf "%-14s %-6s %28s %8s %8.2f %10.0f %4.0f%% %7.0f %7.0f\n", cell, server,
-				cost, instr ? sprintf("%.0f", instr) : "-",
+			printf "%-14s %-6s %28s %8s %8.2f %10.0f %4.0f%% %7.0f %7.0f\n", cell,
+				server, cost, instr ? sprintf("%.0f", instr) : "-",
 				digest_field(cell, server, 6), digest_field(cell, server, 7),
 				100 * digest_field(cell, server, 8), digest_field(cell, server, 9),
 				digest_field(cell, server, 10)
@@ -88,8 +89,9 @@ END {
 			continue
 		for (p = 2; p <= servers[cell]; p++) {
 			peer = server_name[cell, p]
-			printf "RESULT name=bench-net cell=%s ours_%s=%.0f peer=%s peer_%s=%.0f ratio=%.3f\n",
-				cell, unit, digest_field(cell, "ours", 4), peer, unit,
+			printf "RESULT name=bench-net cell=%s ours_%s=%.0f", cell, unit,
+				digest_field(cell, "ours", 4)
+			printf " peer=%s peer_%s=%.0f ratio=%.3f\n", peer, unit,
 				digest_field(cell, peer, 4), digest_ratio(cell, "ours", peer)
 		}
 	}

@@ -7,9 +7,9 @@
 #
 # Every measurement starts a fresh server on one cpu and loads it from another. What counts is the
 # server's own cost, in cycles (user and kernel, perf) divided by the requests served, because that
-# stays put while requests per second follow the neighbours and the load. The servers of a cell take
-# turns (A B C A B C ...), and a ratio is the median of the ratios within a round: whatever slows the
-# machine for a minute slows all of them.
+# stays put while requests per second follow the neighbours and the load. The servers of a cell
+# take turns (A B C A B C ...), and a ratio is the median of the ratios within a round: whatever
+# slows the machine for a minute slows all of them.
 #
 # Where perf has no hardware counters (most virtual machines) the cost is the CPU time of the
 # server's threads instead, and every figure says so. Nothing here judges: it exits non-zero only if
@@ -118,8 +118,8 @@ spawn_resp() # kv | redis: a server that is told where to listen
 		port=$((20000 + RANDOM % 10000)) tries=0
 		case $1 in
 		ours) spawn "$KV" --port $port --cores 1 ;;
-		redis) spawn "$here/../support/redis-server.sh" --port $port --bind 127.0.0.1 --save "" \
-			--appendonly no --dir "$work" ;;
+		redis) spawn "$here/../support/redis-server.sh" --port $port --bind 127.0.0.1 \
+			--save "" --appendonly no --dir "$work" ;;
 		esac
 		while kill -0 "$server_pid" 2>/dev/null && [ $((tries++)) -lt 250 ]; do
 			sleep 0.02
@@ -253,7 +253,7 @@ for cell in "get 1" "set 1" "get 16" "set 16"; do
 	set -- $cell
 	if ! [ -x "$KV" ]; then
 		skip "$1-$value_bytes-$connections-$2" "$KV is not there"
-	elif ! command -v redis-benchmark redis-cli >/dev/null; then
+	elif ! command -v redis-benchmark >/dev/null || ! command -v redis-cli >/dev/null; then
 		skip "$1-$value_bytes-$connections-$2" "redis-tools is not installed"
 	else
 		rounds measure_kv "ours redis" "$1" "$2"
