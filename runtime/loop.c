@@ -216,42 +216,47 @@ static bool spin(struct quoit_loop *loop, uint64_t limit_ns)
 	return false;
 }
 
-/* Spin while it pays: twice as long after it found something, half as long after it did not. */
-static bool spin_pays(struct quoit_loop *loop, uint64_t due_ns)
+/* An answer is on its way, and we have not spun for it in vain just now. */
+static bool may_spin(const struct quoit_loop *loop)
 {
-	uint64_t limit = loop->spin_now_ns;
-	bool won;
+	return loop->spin_ns && !loop->spun && sources_expect_news(loop);
+}
 
-	if (!loop->spin_ns || !sources_expect_news(loop))
-		return false;
-	if (limit > due_ns)
-		limit = due_ns;
-	/* What waits to be submitted, bells among it, must not wait for the spin. */
+/*
+ * Spin instead of sleeping, twice as long after it found something, half as long after it did not.
+ * The turn ends with it either way, so that it has made one enter at most: the one that submits
+ * what must not wait for the spin, bells among it.
+ */
+static void spin_this_turn(struct quoit_loop *loop, uint64_t due_ns)
+{
+	const uint64_t limit = loop->spin_now_ns < due_ns ? loop->spin_now_ns : due_ns;
+	uint64_t next;
+
 	enter_if_needed(loop);
-	won = has_work(loop) || spin(loop, limit);
-	limit = won ? loop->spin_now_ns * 2 : loop->spin_now_ns / 2;
-	loop->spin_now_ns = limit > loop->spin_ns   ? loop->spin_ns
-			    : limit < SPIN_LEAST_NS ? SPIN_LEAST_NS
-						    : limit;
-	return won;
+	if (has_work(loop))
+		return;
+	loop->spun = !spin(loop, limit);
+	next = loop->spun ? loop->spin_now_ns / 2 : loop->spin_now_ns * 2;
+	loop->spin_now_ns = next > loop->spin_ns   ? loop->spin_ns
+			    : next < SPIN_LEAST_NS ? SPIN_LEAST_NS
+						   : next;
 }
 
 static void sleep_or_go_on(struct quoit_loop *loop, bool may_wait)
 {
 	const uint64_t due_ns = until_due(loop);
-	bool work;
 
 	if (!may_wait || !due_ns) {
 		enter_if_needed(loop);
 		return;
 	}
-	if (spin_pays(loop, due_ns)) {
-		enter_if_needed(loop);
+	if (may_spin(loop)) {
+		spin_this_turn(loop, due_ns);
 		return;
 	}
+	loop->spun = false;
 	quoit_wake_arm(&loop->wake);
-	work = has_work(loop);
-	if (work) {
+	if (has_work(loop)) {
 		enter_if_needed(loop);
 	} else {
 		quoit_count(&loop->counts.sleeps, 1);

@@ -34,10 +34,9 @@ struct quoit_bell {
 /* Written by the loop's thread, readable by any other at any time. */
 struct quoit_loop_counts {
 	uint64_t turns;
-	uint64_t sleeps;      /* turns that ended in a sleep */
-	uint64_t spins;	      /* turns that spun first */
-	uint64_t spins_won;   /* spins that found work */
-	uint64_t spin_enters; /* enters made in a spin: for completions that the kernel announced */
+	uint64_t sleeps;    /* turns that ended in a sleep */
+	uint64_t spins;	    /* turns that spun first */
+	uint64_t spins_won; /* spins that found work */
 	uint64_t bells_heard;
 	uint64_t timers_fired;
 	uint64_t bells_failed; /* rung through the ring in vain, then by write(2) */
@@ -60,6 +59,7 @@ struct quoit_loop {
 	bool (*calm)(struct quoit_loop *loop);
 	uint64_t now_ns;      /* read once a turn */
 	uint64_t spin_ns;     /* most that a spin may take; 0 never spins */
+	bool spun;	      /* the last turn spun in vain: now sleep */
 	uint64_t spin_now_ns; /* what it takes now: grows when it pays, shrinks when not */
 	struct quoit_loop_counts counts;
 };

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connection.c - bytes become commands, and answers leave in the order of the commands.
+ *
+ * A command that can be answered on the spot is, straight into the bytes that leave with this turn.
+ * Once one has to wait, all that follow wait behind it, up to a bound; then the connection is not
+ * read until they have left. A client that never reads its answers is stopped by the stream itself.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kv.h"
+
+/* --- answers out ----------------------------------------------------------------------------- */
+
+/* Bytes of a sink go to the stream of the connection that is being answered. */
+static int send_out(void *ctx, const char *data, size_t len)
+{
+	const int rc = quoit_stream_send(ctx, data, len);
+
+	return rc < 0 ? rc : 0;
+}
+
+static void begin_output(struct kv_connection *connection)
+{
+	struct reply_sink *sink = &connection->core->sink;
+
+	sink->ctx = connection->stream;
+	sink->len = 0;
+	sink->error = 0;
+	sink->flush = send_out;
+}
+
+/* False: the connection is lost; the stream has seen to it. */
+static bool end_output(struct kv_connection *connection)
+{
+	return reply_flush(&connection->core->sink) == 0;
+}
+
+static void free_if_gone(struct kv_connection *connection)
+{
+	if (!connection->stream && !connection->pending)
+		free(connection);
+}
+
+static bool is_ready(const struct kv_answer *answer)
+{
+	return answer && answer->sent && !answer->parts_left;
+}
+
+void connection_count(struct kv_answer *answer)
+{
+	const struct kv_reply *reply = &answer->reply;
+	size_t bytes = reply->kind == KV_BULK && reply->place == KV_OWNED ? reply->len : 0;
+
+	for (uint32_t i = 0; reply->kind == KV_ARRAY && i < reply->len; i++)
+		bytes += reply->items[i].reply.kind == KV_BULK ? reply->items[i].reply.len : 0;
+	answer->counted = bytes;
+	answer->connection->pending_bytes += bytes;
+}
+
+static struct kv_answer *take_first(struct kv_connection *connection)
+{
+	struct kv_answer *answer = connection->first;
+
+	connection->first = answer->next;
+	if (!connection->first)
+		connection->last = NULL;
+	connection->pending--;
+	connection->pending_bytes -= answer->counted;
+	return answer;
+}
+
+/* Write the answers at the head of the line. */
+static void write_ready(struct kv_connection *connection)
+{
+	struct kv_core *core = connection->core;
+	bool closes = false;
+
+	while (is_ready(connection->first)) {
+		struct kv_answer *answer = take_first(connection);
+
+		if (connection->stream && !closes)
+			reply_put(&core->sink, &answer->reply);
+		closes |= answer->closes;
+		answer_free(core, answer);
+	}
+	connection->closing |= closes;
+}
+
+/* May another command be read now? */
+static bool may_read(const struct kv_connection *connection)
+{
+	return !connection->unsent && connection->pending < KV_PENDING_MAX &&
+	       connection->pending_bytes < KV_PENDING_BYTES;
+}
+
+static void pause_or_resume(struct kv_connection *connection)
+{
+	const bool stop = !may_read(connection) && !connection->closing;
+
+	if (stop == connection->paused)
+		return;
+	connection->paused = stop;
+	if (stop)
+		quoit_stream_pause(connection->stream);
+	else
+		quoit_stream_resume(connection->stream);
+}
+
+/* After anything that may have changed what waits. */
+static void settle(struct kv_connection *connection)
+{
+	struct quoit_stream *stream = connection->stream;
+
+	if (!end_output(connection))
+		connection->closing = true; /* already aborted */
+	else if (connection->closing && !connection->pending)
+		quoit_stream_close(stream);
+	pause_or_resume(connection);
+	if (!connection->held || connection->pending)
+		return;
+	connection->held = false;
+	quoit_stream_release(stream);
+}
+
+void connection_advance(struct kv_connection *connection)
+{
+	if (!connection->stream) {
+		write_ready(connection);
+		free_if_gone(connection);
+		return;
+	}
+	begin_output(connection);
+	write_ready(connection);
+	settle(connection);
+}
+
+/* --- commands in ----------------------------------------------------------------------------- */
+
+/* An answer that is known: now, or in its turn. */
+static bool answer_now(struct kv_connection *connection, struct kv_reply *reply, bool closes)
+{
+	struct kv_answer *answer;
+
+	if (!connection->pending) {
+		reply_put(&connection->core->sink, reply);
+		connection->closing |= closes;
+		return true;
+	}
+	answer = answer_queue(connection);
+	if (!answer || !kv_reply_own(reply))
+		return false;
+	answer->reply = *reply;
+	answer->closes = closes;
+	connection->closing |= closes; /* reads no more; closed when the answer has left */
+	return true;
+}
+
+static bool run_command(struct kv_connection *connection, const struct resp_request *parsed)
+{
+	struct kv_core *core = connection->core;
+	struct kv_request request;
+	struct kv_reply reply;
+
+	quoit_count(&core->counts->requests, 1);
+	switch (command_read(&core->context, parsed->args, parsed->argc, core->shard.now_ns,
+			     &request, &reply)) {
+	case COMMAND_ANSWERED:
+		return answer_now(connection, &reply, false);
+	case COMMAND_CLOSE:
+		return answer_now(connection, &reply, true);
+	case COMMAND_ONE:
+		return answer_one(connection, &request);
+	case COMMAND_MANY:
+		return answer_many(connection, &request, parsed->args, parsed->argc);
+	case COMMAND_ALL:
+		return answer_all(connection, &request);
+	case COMMAND_DROP:
+		break;
+	}
+	return false;
+}
+
+static bool refuse_protocol(struct kv_connection *connection)
+{
+	struct kv_core *core = connection->core;
+	struct kv_reply reply;
+
+	command_refuse(&core->context, core->parsed.error, &reply);
+	return answer_now(connection, &reply, true);
+}
+
+/* Run what is complete. Gives how many bytes were taken; -1 when the connection must end. */
+static long run_commands(struct kv_connection *connection, const char *data, size_t len)
+{
+	struct kv_core *core = connection->core;
+	size_t at = 0;
+
+	while (at < len && !connection->closing && may_read(connection)) {
+		const long took = resp_parse(data + at, len - at, &core->server->config.limits,
+					     &connection->progress, &core->parsed);
+
+		if (!took)
+			break;
+		if (took < 0)
+			return refuse_protocol(connection) ? (long)len : -1;
+		at += (size_t)took;
+		if (core->parsed.argc && !run_command(connection, &core->parsed))
+			return -1;
+	}
+	return (long)at;
+}
+
+/* Ask to see the rest again: at once when we stopped, or when it is complete. */
+static int keep_rest(struct kv_connection *connection, size_t rest)
+{
+	int rc = quoit_stream_keep(connection->stream, rest);
+
+	if (rc >= 0 && connection->progress.need > rest && may_read(connection))
+		rc = quoit_stream_need(connection->stream, connection->progress.need);
+	return rc;
+}
+
+static void on_data(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
+{
+	struct kv_connection *connection = quoit_stream_user(stream);
+	long took;
+
+	(void)ctx;
+	if (!connection || connection->closing)
+		return;
+	connection->core->shard.now_ns = quoit_core_now_ns(connection->core->core);
+	begin_output(connection);
+	took = run_commands(connection, in.data, in.len);
+	if (took < 0) {
+		(void)end_output(connection); /* what was answered before still leaves */
+		connection->closing = true;
+		quoit_stream_close(stream);
+		return;
+	}
+	if ((size_t)took < in.len && !connection->closing &&
+	    keep_rest(connection, in.len - (size_t)took) < 0)
+		quoit_stream_abort(stream, -EMSGSIZE);
+	write_ready(connection); /* what this core could answer itself, behind what waited */
+	settle(connection);
+}
+
+/* --- a connection's life --------------------------------------------------------------------- */
+
+static void on_opened(struct quoit_stream *stream, void *ctx)
+{
+	struct kv_core *core = ctx;
+	struct kv_connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection) {
+		quoit_stream_abort(stream, -ENOMEM);
+		return;
+	}
+	connection->stream = stream;
+	connection->core = core;
+	quoit_stream_set_user(stream, connection);
+	quoit_count(&core->counts->connections, 1);
+}
+
+static void on_closed(struct quoit_stream *stream, int reason, void *ctx)
+{
+	struct kv_connection *connection = quoit_stream_user(stream);
+	struct kv_core *core = ctx;
+
+	(void)reason;
+	if (!connection)
+		return;
+	quoit_store(&core->counts->connections, quoit_load(&core->counts->connections) - 1);
+	connection->stream = NULL;
+	free_if_gone(connection);
+}
+
+const struct quoit_stream_events connection_events = {
+	.opened = on_opened,
+	.data = on_data,
+	.closed = on_closed,
+	.keep_bytes_max = (size_t)16 << 20,
+};

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kv.h - the server: what all cores share, what each core has, what a connection is.
+ *
+ *   connection.c  bytes become commands; answers leave in the order of the commands
+ *   answer.c      a command that cannot be answered on the spot: forwarded, gathered, or waiting
+ *   server.c      one core's start and stop, requests from other cores, expiry
+ *   info.c        the text of INFO
+ *
+ * Every key belongs to one core, found by its hash. A core answers for its own keys at once and
+ * calls the owner for the others; nothing is shared but the configuration and the counters.
+ */
+#ifndef KV_KV_H
+#define KV_KV_H
+
+#include <quoit.h>
+#include <quoit/numa/atomic.h>
+
+#include "command.h"
+
+#define KV_OPERATION	 0    /* the one kind of message between cores */
+#define KV_PENDING_MAX	 1024 /* answers a connection may have waiting */
+#define KV_PENDING_BYTES ((size_t)4 << 20)
+#define KV_ANSWER_INLINE 256 /* bytes of key and value that a forwarded request carries itself */
+#define KV_OUT_BYTES	 ((size_t)16 << 10)
+
+struct kv_config {
+	char address[64];
+	unsigned cores;
+	uint64_t memory_bytes; /* of all cores together */
+	struct resp_limits limits;
+};
+
+/* Written by one core, read by any that answers INFO. */
+struct kv_counts {
+	uint64_t requests;
+	uint64_t local;	    /* keys of our own */
+	uint64_t forwarded; /* keys of other cores */
+	uint64_t connections;
+	uint64_t keys;
+	uint64_t used_bytes;
+	uint64_t expired;
+} QUOIT_ISOLATED;
+
+struct kv_server {
+	struct kv_config config;
+	struct hash_secret secret;
+	struct kv_counts counts[QUOIT_CORES_MAX]; /* one per core */
+};
+
+struct kv_connection;
+
+/* A command whose answer is not written yet. */
+struct kv_answer {
+	struct kv_answer *next;	       /* of its connection, or free */
+	struct kv_answer *next_unsent; /* of the core */
+	struct kv_connection *connection;
+	struct kv_request request;
+	struct kv_reply reply;
+	struct kv_gather gather;
+	uint32_t *first;      /* of a gathered command: first item per owner; in `memory` */
+	uint32_t parts_left;  /* replies to come */
+	uint32_t unsent_from; /* owners before it have been asked */
+	size_t counted;	      /* bytes of it in the connection's pending_bytes */
+	bool closes;	      /* the connection ends after it */
+	bool sent;	      /* nothing is left to be sent */
+	void *memory;	      /* items, keys and values that outlive the input; NULL: none */
+	char bytes[KV_ANSWER_INLINE];
+};
+
+struct kv_core {
+	struct quoit_core *core;
+	struct kv_server *server;
+	unsigned cores;
+	struct kv_counts *counts;
+	struct shard shard;
+	struct command_context context;
+	struct resp_request parsed;
+	struct reply_sink sink; /* gathers the answers of one handler call */
+	struct quoit_timer expiry;
+	struct kv_answer *free_answers;
+	struct kv_answer *unsent_first; /* no credit: in the order in which they came */
+	struct kv_answer *unsent_last;
+	uint32_t *own_first;	   /* scratch: first item per owner */
+	struct kv_item *own_items; /* scratch: items of a command that is answered at once */
+	char out[KV_OUT_BYTES];
+};
+
+struct kv_connection {
+	struct quoit_stream *stream; /* NULL: gone, waits for its last answer */
+	struct kv_core *core;
+	struct resp_progress progress;
+	struct kv_answer *first; /* answers in order, the oldest first */
+	struct kv_answer *last;
+	uint32_t pending;
+	size_t pending_bytes;
+	uint32_t unsent; /* of these, not forwarded yet: no credit */
+	bool paused;
+	bool held;    /* the stream must stay: answers are owed */
+	bool closing; /* no more commands are read */
+};
+
+/* --- connection.c --- */
+
+extern const struct quoit_stream_events connection_events;
+
+/* The reply of a waiting answer is known: count what it holds. */
+void connection_count(struct kv_answer *answer);
+
+/* Write what is ready, in order; go on reading if that had been stopped. */
+void connection_advance(struct kv_connection *connection);
+
+/* --- answer.c --- */
+
+/* A waiting answer at the end of the connection's queue. NULL: out of memory. */
+struct kv_answer *answer_queue(struct kv_connection *connection);
+void answer_free(struct kv_core *core, struct kv_answer *answer);
+
+/* Execute or forward a command for one key, for many, or for all cores. */
+bool answer_one(struct kv_connection *connection, struct kv_request *request);
+bool answer_many(struct kv_connection *connection, struct kv_request *request,
+		 const struct resp_arg *argv, size_t argc);
+bool answer_all(struct kv_connection *connection, struct kv_request *request);
+
+/* There is credit again. */
+void answers_send_unsent(struct quoit_core *core, unsigned to, void *ctx);
+
+/* --- server.c --- */
+
+int server_start(struct quoit_core *core, void *ctx);
+void server_stop(struct quoit_core *core, void *ctx);
+
+/* Run a request on this core's shard. */
+void server_execute(struct kv_core *core, const struct kv_request *request, struct kv_reply *reply);
+
+/* --- info.c --- */
+
+size_t info_write(void *ctx, char *out, size_t room);
+
+#endif
