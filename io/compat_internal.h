@@ -14,6 +14,11 @@
 #define IORING_SETUP_NO_SQARRAY (1U << 16)
 #endif
 
+/* 6.12: a sleep with a shortest time besides its longest, in what was padding of the argument. */
+#ifndef IORING_FEAT_MIN_TIMEOUT
+#define IORING_FEAT_MIN_TIMEOUT (1U << 15)
+#endif
+
 /* 6.15: a sleeping loop does not count as waiting for I/O in the load figures. */
 #ifndef IORING_FEAT_NO_IOWAIT
 #define IORING_FEAT_NO_IOWAIT (1U << 17)

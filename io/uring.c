@@ -4,7 +4,9 @@
 
 #include <quoit/io/kernel_internal.h>
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S    1000000000ull
+#define NS_PER_US   1000
+#define GATHER_MOST 64 /* completions that end a gathering sleep early */
 
 void quoit_uring_class(struct quoit_uring *uring, enum quoit_op_kind kind, void *base,
 		       size_t stride, quoit_op_fn fn)
@@ -42,27 +44,38 @@ static int note_result(struct quoit_uring *uring, int entered)
 	}
 }
 
-int quoit_uring_enter(struct quoit_uring *uring, bool wait, uint64_t timeout_ns)
+static int enter(struct quoit_uring *uring, unsigned wait_for, unsigned flags,
+		 const struct io_uring_getevents_arg *arg)
 {
-	unsigned flags = uring->enter_flags | IORING_ENTER_GETEVENTS;
-	struct __kernel_timespec limit;
-	struct io_uring_getevents_arg arg = {0};
-	const void *argument = NULL;
-	size_t argument_bytes = 0;
+	quoit_count(&uring->counts.enters, 1);
+	return note_result(uring,
+			   quoit__uring_enter(uring->enter_fd, publish_entries(uring), wait_for,
+					      flags | uring->enter_flags | IORING_ENTER_GETEVENTS,
+					      arg, arg ? sizeof(*arg) : 0));
+}
 
-	if (wait)
-		flags |= uring->wait_flags;
-	if (wait && timeout_ns != QUOIT_URING_NO_TIMEOUT) {
+int quoit_uring_submit(struct quoit_uring *uring)
+{
+	return enter(uring, 0, 0, NULL);
+}
+
+int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t gather_ns)
+{
+	struct io_uring_getevents_arg arg = {0};
+	struct __kernel_timespec limit;
+	const bool gather = gather_ns && uring->can_gather;
+
+	if (timeout_ns == QUOIT_URING_NO_TIMEOUT && !gather)
+		return enter(uring, 1, uring->wait_flags, NULL);
+	if (timeout_ns != QUOIT_URING_NO_TIMEOUT) {
 		limit.tv_sec = (long long)(timeout_ns / NS_PER_S);
 		limit.tv_nsec = (long long)(timeout_ns % NS_PER_S);
 		arg.ts = (uint64_t)(uintptr_t)&limit;
-		flags |= IORING_ENTER_EXT_ARG;
-		argument = &arg;
-		argument_bytes = sizeof(arg);
 	}
-	quoit_count(&uring->counts.enters, 1);
-	return note_result(uring, quoit__uring_enter(uring->enter_fd, publish_entries(uring), wait,
-						     flags, argument, argument_bytes));
+	if (gather)
+		arg.pad = (uint32_t)(gather_ns / NS_PER_US); /* min_wait_usec since 6.12 */
+	return enter(uring, gather ? GATHER_MOST : 1, uring->wait_flags | IORING_ENTER_EXT_ARG,
+		     &arg);
 }
 
 struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring)
@@ -71,7 +84,7 @@ struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring)
 
 	if (quoit_unlikely(!sqe)) {
 		quoit_count(&uring->counts.enters_forced, 1);
-		(void)quoit_uring_enter(uring, false, 0); /* a NULL below says that it failed */
+		(void)quoit_uring_submit(uring); /* a NULL below says that it failed */
 		sqe = io_uring_get_sqe(&uring->ring);
 	}
 	return sqe;

@@ -41,6 +41,7 @@ struct quoit_uring {
 	int enter_fd;
 	unsigned enter_flags;
 	unsigned wait_flags;
+	bool can_gather;
 	bool lost; /* a completion was lost: everything multishot must be armed again */
 	struct quoit_op_class classes[QUOIT_OP_KINDS];
 	struct quoit_uring_counts counts;
@@ -84,11 +85,18 @@ QUOIT_HOT unsigned quoit_uring_unsubmitted(const struct quoit_uring *uring)
 }
 
 /*
- * Submit everything and, when `wait` is set, sleep until a completion comes or `timeout_ns`
- * (relative) has passed. Gives 0; -EBUSY or -EAGAIN when the kernel wants completions reaped first.
- * An interrupted or timed-out sleep is 0.
+ * Submit everything, and let the kernel post what has completed. Gives 0; -EBUSY or -EAGAIN when
+ * the kernel wants completions reaped first.
  */
-int quoit_uring_enter(struct quoit_uring *uring, bool wait, uint64_t timeout_ns);
+int quoit_uring_submit(struct quoit_uring *uring);
+
+/*
+ * Submit everything, and sleep until a completion comes or `timeout_ns` (relative) has passed. With
+ * `gather_ns` the sleep goes on for so long even if completions come, unless there are many; only
+ * where the kernel can (6.12). Gives what quoit_uring_submit() gives; an interrupted or timed-out
+ * sleep is 0.
+ */
+int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t gather_ns);
 
 /* Is there a completion to reap, or work in the kernel that an enter would turn into one? */
 bool quoit_uring_has_news(const struct quoit_uring *uring);

@@ -219,6 +219,7 @@ int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, struct quoi
 	uring->ring.features = params.features;
 	uring->ring.ring_fd = uring->ring.enter_ring_fd = uring->enter_fd = fd;
 	uring->wait_flags = params.features & IORING_FEAT_NO_IOWAIT ? IORING_ENTER_NO_IOWAIT : 0;
+	uring->can_gather = params.features & IORING_FEAT_MIN_TIMEOUT;
 	register_own_fd(uring);
 	return 0;
 }

@@ -11,8 +11,9 @@
 #include <quoit/io/listen_internal.h>
 #include <quoit/io/stream_internal.h>
 
-#define SPIN_DEFAULT_NS 50000
-#define CALLS_DEFAULT	64
+#define SPIN_DEFAULT_NS	    50000
+#define COALESCE_DEFAULT_NS 50000
+#define CALLS_DEFAULT	    64
 
 /* --- making ---------------------------------------------------------------------------------- */
 
@@ -30,6 +31,15 @@ static uint64_t spin_limit(const struct quoit_runtime *runtime)
 	return config->spin_ns ? config->spin_ns : SPIN_DEFAULT_NS;
 }
 
+static uint64_t coalesce_window(const struct quoit_runtime *runtime)
+{
+	const struct quoit_config *config = &runtime->config;
+
+	if (config->never_coalesce)
+		return 0;
+	return config->coalesce_ns ? config->coalesce_ns : COALESCE_DEFAULT_NS;
+}
+
 static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct quoit_reason *why)
 {
 	struct quoit_runtime *runtime = core->runtime;
@@ -43,6 +53,7 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 	loop->stop_flag = &runtime->stop_wanted;
 	loop->calm = quoit_core_step;
 	loop->spin_ns = loop->spin_now_ns = spin_limit(runtime);
+	loop->coalesce.window_ns = coalesce_window(runtime);
 	rc = quoit_mail_open(&core->mail, core, loop, &core->region, core->index, runtime->cores,
 			     credits(runtime));
 	if (rc < 0) {

@@ -196,7 +196,7 @@ static void enter_if_needed(struct quoit_loop *loop)
 	struct quoit_uring *uring = &loop->io.uring;
 
 	if (quoit_uring_unsubmitted(uring) || quoit_uring_needs_enter(uring))
-		(void)quoit_uring_enter(uring, false, 0); /* -EBUSY: the next turn reaps first */
+		(void)quoit_uring_submit(uring); /* -EBUSY: the next turn reaps first */
 }
 
 /* Look for work until the time is up, without a system call. True when there is some. */
@@ -242,6 +242,15 @@ static void spin_this_turn(struct quoit_loop *loop, uint64_t due_ns)
 						   : next;
 }
 
+static void sleep_now(struct quoit_loop *loop, uint64_t due_ns)
+{
+	const uint64_t gather_ns = quoit_coalesce_ns(&loop->coalesce, loop->io.streams.live);
+
+	quoit_count(&loop->counts.sleeps, 1);
+	quoit_count(&loop->counts.gathers, gather_ns != 0);
+	(void)quoit_uring_sleep(&loop->io.uring, due_ns, gather_ns); /* the next turn looks */
+}
+
 static void sleep_or_go_on(struct quoit_loop *loop, bool may_wait)
 {
 	const uint64_t due_ns = until_due(loop);
@@ -259,8 +268,7 @@ static void sleep_or_go_on(struct quoit_loop *loop, bool may_wait)
 	if (has_work(loop)) {
 		enter_if_needed(loop);
 	} else {
-		quoit_count(&loop->counts.sleeps, 1);
-		(void)quoit_uring_enter(&loop->io.uring, true, due_ns); /* the next turn looks */
+		sleep_now(loop, due_ns);
 	}
 	quoit_wake_disarm(&loop->wake);
 }
@@ -268,6 +276,7 @@ static void sleep_or_go_on(struct quoit_loop *loop, bool may_wait)
 void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 {
 	struct quoit_io *io = &loop->io;
+	size_t items = 0;
 
 	loop->now_ns = io->now_ns = quoit_clock_now_ns();
 	quoit_count(&loop->counts.turns, 1);
@@ -279,7 +288,8 @@ void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 		arm_bell(loop);
 	(void)quoit_uring_reap(&io->uring, COMPLETIONS_A_TURN);
 	for (struct quoit_source *source = loop->sources; source; source = source->next)
-		(void)source->dispatch(source, ITEMS_A_TURN);
+		items += source->dispatch(source, ITEMS_A_TURN);
+	quoit_coalesce_note(&loop->coalesce, loop->now_ns, io->counts.receives, items);
 	if (quoit_timers_next_ns(&loop->timers) <= loop->now_ns)
 		quoit_count(&loop->counts.timers_fired,
 			    quoit_timers_expire(&loop->timers, loop->now_ns, TIMERS_A_TURN));

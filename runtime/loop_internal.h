@@ -10,6 +10,7 @@
 
 #include <quoit/io/io_internal.h>
 #include <quoit/rings/notify.h>
+#include <quoit/runtime/coalesce_internal.h>
 #include <quoit/runtime/timer.h>
 
 /* Something that a loop reads besides its completions: the mesh, later any ring. */
@@ -35,6 +36,7 @@ struct quoit_bell {
 struct quoit_loop_counts {
 	uint64_t turns;
 	uint64_t sleeps;    /* turns that ended in a sleep */
+	uint64_t gathers;   /* sleeps that waited for several completions */
 	uint64_t spins;	    /* turns that spun first */
 	uint64_t spins_won; /* spins that found work */
 	uint64_t bells_heard;
@@ -61,6 +63,7 @@ struct quoit_loop {
 	uint64_t spin_ns;     /* most that a spin may take; 0 never spins */
 	bool spun;	      /* the last turn spun in vain: now sleep */
 	uint64_t spin_now_ns; /* what it takes now: grows when it pays, shrinks when not */
+	struct quoit_coalesce coalesce;
 	struct quoit_loop_counts counts;
 };
 

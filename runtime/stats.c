@@ -30,6 +30,7 @@ int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 	copy_counters((uint64_t *)&s.io, (const uint64_t *)&core->loop.io.counts, sizeof(s.io));
 	s.turns = loop.turns;
 	s.sleeps = loop.sleeps;
+	s.gathers = loop.gathers;
 	s.spins = loop.spins;
 	s.spins_won = loop.spins_won;
 	s.enters = uring.enters;

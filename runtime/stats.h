@@ -16,6 +16,7 @@ struct quoit_stats {
 	/* the loop */
 	uint64_t turns;
 	uint64_t sleeps;	/* turns that ended asleep in the kernel */
+	uint64_t gathers;	/* of these: for several requests, not the first */
 	uint64_t spins;		/* turns that looked for news without the kernel first */
 	uint64_t spins_won;	/* and found some */
 	uint64_t enters;	/* io_uring_enter calls, the only system call of a turn */

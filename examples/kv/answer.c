@@ -4,7 +4,8 @@
  *
  * A request to another core points into memory of ours that stays until the reply is here, so the
  * owner copies what it keeps and nothing else. If there is no credit for the call, the answer waits
- * in line, and its connection is not read until it was sent: so at most one per connection waits.
+ * in line, and its connection is not read until it was sent: so at most a batch per connection
+ * waits.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -287,7 +287,7 @@ const struct command *command_find(const char *name, size_t len)
 	for (size_t i = 0; i < len; i++)
 		lower[i] = (char)(name[i] | 0x20);
 	for (const struct command *command = commands; command < commands_end; command++) {
-		if (lower[0] == command->name[0] && strcmp(lower, command->name) == 0)
+		if (memcmp(lower, command->name, 8) == 0)
 			return command;
 	}
 	return NULL;

@@ -22,7 +22,7 @@ struct command_call {
 typedef enum command_verdict (*command_fn)(const struct command_call *call);
 
 struct command {
-	const char *name;  /* lower case, at most 8 letters */
+	char name[9];	   /* lower case, at most 8 letters, the rest zero */
 	int arity;	   /* the name included; -n: n at least */
 	uint8_t op;	   /* enum kv_op, for the functions that serve several commands */
 	int8_t amount;	   /* INCR, DECR */

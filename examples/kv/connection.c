@@ -91,7 +91,8 @@ static void write_ready(struct kv_connection *connection)
 /* May another command be read now? */
 static bool may_read(const struct kv_connection *connection)
 {
-	return !connection->unsent && connection->pending < KV_PENDING_MAX &&
+	return !connection->unsent &&
+	       connection->pending + connection->core->batched < KV_PENDING_MAX &&
 	       connection->pending_bytes < KV_PENDING_BYTES;
 }
 
@@ -157,29 +158,60 @@ static bool answer_now(struct kv_connection *connection, struct kv_reply *reply,
 	return true;
 }
 
-static bool run_command(struct kv_connection *connection, const struct resp_request *parsed)
+/* Execute what was read ahead. The cache has had time to fetch the buckets; now the entries. */
+static bool run_batch(struct kv_connection *connection)
 {
 	struct kv_core *core = connection->core;
-	struct kv_request request;
+	const struct table *table = &core->shard.table;
+	const unsigned n = core->batched;
+
+	core->batched = 0;
+	/* Keys of other cores are among them; a few fetches for nothing cost less than to ask. */
+	for (unsigned i = 0; i < n && n > 1; i++)
+		table_prefetch_entry(table, core->batch[i].hash);
+	for (unsigned i = 0; i < n && n > 1; i++)
+		table_prefetch_rest(table, core->batch[i].hash);
+	for (unsigned i = 0; i < n; i++)
+		if (!answer_one(connection, &core->batch[i]))
+			return false;
+	return true;
+}
+
+static bool run_other(struct kv_connection *connection, enum command_verdict verdict,
+		      const struct resp_request *parsed, struct kv_request *request,
+		      struct kv_reply *reply)
+{
+	switch (verdict) {
+	case COMMAND_ANSWERED:
+		return answer_now(connection, reply, false);
+	case COMMAND_CLOSE:
+		return answer_now(connection, reply, true);
+	case COMMAND_MANY:
+		return answer_many(connection, request, parsed->args, parsed->argc);
+	case COMMAND_ALL:
+		return answer_all(connection, request);
+	default:
+		return false;
+	}
+}
+
+/* Commands on one key are read ahead; any other first lets those before it run. */
+static bool read_command(struct kv_connection *connection, const struct resp_request *parsed)
+{
+	struct kv_core *core = connection->core;
+	struct kv_request *request = &core->batch[core->batched];
+	struct kv_request other;
 	struct kv_reply reply;
+	const enum command_verdict verdict = command_read(
+		&core->context, parsed->args, parsed->argc, core->shard.now_ns, request, &reply);
 
 	quoit_count(&core->counts->requests, 1);
-	switch (command_read(&core->context, parsed->args, parsed->argc, core->shard.now_ns,
-			     &request, &reply)) {
-	case COMMAND_ANSWERED:
-		return answer_now(connection, &reply, false);
-	case COMMAND_CLOSE:
-		return answer_now(connection, &reply, true);
-	case COMMAND_ONE:
-		return answer_one(connection, &request);
-	case COMMAND_MANY:
-		return answer_many(connection, &request, parsed->args, parsed->argc);
-	case COMMAND_ALL:
-		return answer_all(connection, &request);
-	case COMMAND_DROP:
-		break;
+	if (verdict == COMMAND_ONE) {
+		table_prefetch_bucket(&core->shard.table, request->hash);
+		return ++core->batched < KV_BATCH || run_batch(connection);
 	}
-	return false;
+	other = *request;
+	return run_batch(connection) && run_other(connection, verdict, parsed, &other, &reply);
 }
 
 static bool refuse_protocol(struct kv_connection *connection)
@@ -198,18 +230,23 @@ static long run_commands(struct kv_connection *connection, const char *data, siz
 	size_t at = 0;
 
 	while (at < len && !connection->closing && may_read(connection)) {
+		const bool words =
+			data[at] != '*'; /* unquoted into memory that the next one takes */
 		const long took = resp_parse(data + at, len - at, &core->server->config.limits,
 					     &connection->progress, &core->parsed);
 
 		if (!took)
 			break;
 		if (took < 0)
-			return refuse_protocol(connection) ? (long)len : -1;
+			return run_batch(connection) && refuse_protocol(connection) ? (long)len
+										    : -1;
 		at += (size_t)took;
-		if (core->parsed.argc && !run_command(connection, &core->parsed))
+		if (core->parsed.argc && !read_command(connection, &core->parsed))
+			return -1;
+		if (words && !run_batch(connection))
 			return -1;
 	}
-	return (long)at;
+	return run_batch(connection) ? (long)at : -1;
 }
 
 /* Ask to see the rest again: at once when we stopped, or when it is complete. */

@@ -22,6 +22,7 @@
 #define KV_PENDING_MAX	 1024 /* answers a connection may have waiting */
 #define KV_PENDING_BYTES ((size_t)4 << 20)
 #define KV_ANSWER_INLINE 256 /* bytes of key and value that a forwarded request carries itself */
+#define KV_BATCH	 32  /* commands read before the first of them is executed */
 #define KV_OUT_BYTES	 ((size_t)16 << 10)
 
 struct kv_config {
@@ -76,6 +77,8 @@ struct kv_core {
 	struct shard shard;
 	struct command_context context;
 	struct resp_request parsed;
+	struct kv_request batch[KV_BATCH]; /* read, not executed yet; of one connection */
+	unsigned batched;
 	struct reply_sink sink; /* gathers the answers of one handler call */
 	struct quoit_timer expiry;
 	struct kv_answer *free_answers;
@@ -94,7 +97,7 @@ struct kv_connection {
 	struct kv_answer *last;
 	uint32_t pending;
 	size_t pending_bytes;
-	uint32_t unsent; /* of these, not forwarded yet: no credit */
+	uint32_t unsent; /* of these, not sent yet: no credit */
 	bool paused;
 	bool held;    /* the stream must stay: answers are owed */
 	bool closing; /* no more commands are read */

@@ -78,6 +78,8 @@ static void requests_arrived(struct quoit_core *quoit, const struct quoit_messag
 		table_prefetch_bucket(table, request_in(&messages[i])->hash);
 	for (size_t i = 0; i < n; i++)
 		table_prefetch_entry(table, request_in(&messages[i])->hash);
+	for (size_t i = 0; i < n; i++)
+		table_prefetch_rest(table, request_in(&messages[i])->hash);
 	for (size_t i = 0; i < n; i++) {
 		struct kv_reply reply;
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE_BYTES  64
 #define BUCKETS_MIN ((size_t)16)
 #define HEAP_MIN    ((size_t)16)
 /* A write that finds memory out removes this many due keys, then tries again. */
@@ -279,6 +280,18 @@ void table_prefetch_bucket(const struct table *table, uint64_t hash)
 void table_prefetch_entry(const struct table *table, uint64_t hash)
 {
 	__builtin_prefetch(*bucket_of(table, hash));
+}
+
+void table_prefetch_rest(const struct table *table, uint64_t hash)
+{
+	const struct table_entry *const entry = *bucket_of(table, hash);
+
+	if (entry == NULL)
+		return;
+	if (entry->hash == hash)
+		__builtin_prefetch((const char *)entry + LINE_BYTES);
+	else
+		__builtin_prefetch(entry->next);
 }
 
 /*

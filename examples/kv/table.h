@@ -78,12 +78,14 @@ struct table_entry *table_find(struct table *table, const char *key, size_t key_
 
 /*
  * Fetch ahead what a later call for this hash will read: the bucket for a run of requests first,
- * then for all of them the entry at its head. Neither changes anything, nor waits.
+ * then for all of them the entry at its head, then the next one or the second line. None changes
+ * anything, and each waits at most for what the one before has fetched.
  * Cost: with runs of 16 a GET or SET of random keys, parsing and reply included, takes 130 ns with
- * both and 180 ns without (100,000 keys, cold in the second-level cache).
+ * the first two and 180 ns without (100,000 keys, cold in the second-level cache).
  */
 void table_prefetch_bucket(const struct table *table, uint64_t hash);
 void table_prefetch_entry(const struct table *table, uint64_t hash);
+void table_prefetch_rest(const struct table *table, uint64_t hash);
 
 static inline const char *table_value(const struct table_entry *entry)
 {
