@@ -40,7 +40,7 @@ quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: position
  * step into it like into any other function.
  */
 #ifdef __OPTIMIZE__
-#define QUOIT_HOT static inline __attribute__((always_inline))
+#define QUOIT_HOT static inline __attribute__((always_inline, unused))
 #else
 #define QUOIT_HOT static inline __attribute__((unused))
 #endif
