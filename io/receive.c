@@ -26,10 +26,10 @@ static size_t keep_limit(const struct quoit_stream *stream)
 
 int quoit_stream_keep(struct quoit_stream *stream, size_t n)
 {
-	if (!(stream->state & QUOIT_STREAM_IN_DATA))
-		return -EINVAL;
 	if (n > keep_limit(stream))
 		return -EMSGSIZE;
+	if (!(stream->state & QUOIT_STREAM_IN_DATA) || n > stream->shown)
+		return -EINVAL;
 	stream->keep = n;
 	return 0;
 }
@@ -50,12 +50,12 @@ static void call_data(struct quoit_stream *stream, const void *data, size_t len)
 
 	stream->state &= ~(uint32_t)(QUOIT_STREAM_UNSEEN | QUOIT_STREAM_SHOW);
 	stream->keep = stream->need = 0;
+	stream->shown = len;
 	if (stream->events->data) {
 		stream->state |= QUOIT_STREAM_IN_DATA;
 		stream->events->data(stream, in, stream->ctx);
 		stream->state &= ~(uint32_t)QUOIT_STREAM_IN_DATA;
 	}
-	QUOIT_ASSERT(stream->keep <= len);
 	if (inbox->len)
 		quoit_inbox_keep(stream->io, inbox, stream->keep);
 	else if (stream->keep &&

@@ -52,7 +52,8 @@ struct quoit_stream {
 
 	/* bytes in */
 	struct quoit_inbox inbox;
-	size_t keep;   /* asked for by the running handler */
+	size_t shown;  /* to the running handler */
+	size_t keep;   /* asked for by it */
 	size_t need;   /* not to be called before so many are there */
 	uint32_t calm; /* receives until multishot is tried again */
 
