@@ -105,6 +105,19 @@ static bool owes_reading(const struct quoit_stream *stream)
 	return (stream->state & QUOIT_STREAM_PAUSED) && stream->inbox.len;
 }
 
+/*
+ * Nothing more comes: a handler that asked for more bytes than there are will not be called with
+ * them, and nobody need wait for it.
+ */
+static void forget_part_of_message(struct quoit_stream *stream)
+{
+	const bool over = stream->state & (QUOIT_STREAM_EOF | QUOIT_STREAM_LEAVING) &&
+			  !(stream->state & QUOIT_STREAM_RECEIVING);
+
+	if (over && stream->inbox.len < stream->need)
+		stream->state &= ~(uint32_t)QUOIT_STREAM_UNSEEN;
+}
+
 static void tell_writable(struct quoit_stream *stream)
 {
 	stream->state &= ~(uint32_t)QUOIT_STREAM_WRITABLE;
@@ -136,6 +149,7 @@ void quoit_stream_attend(struct quoit_stream *stream)
 		if (stream->state & QUOIT_STREAM_WRITABLE)
 			tell_writable(stream);
 		quoit_stream_show(stream);
+		forget_part_of_message(stream);
 		if (may_tell_end(stream))
 			tell_end(stream);
 		quoit_stream_arm(stream);

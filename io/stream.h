@@ -85,7 +85,8 @@ QUOIT_MUST_CHECK int quoit_stream_keep(struct quoit_stream *stream, size_t n);
 
 /*
  * Ask, inside `data` and together with keep, not to be called before `n` bytes are there: for a
- * message whose length is known, so that it is looked at once and not at every piece.
+ * message whose length is known, so that it is looked at once and not at every piece. If the peer
+ * ends before they have come, or the runtime stops, it is not called with the part any more.
  * Errors: -EMSGSIZE above keep_bytes_max.
  */
 QUOIT_MUST_CHECK int quoit_stream_need(struct quoit_stream *stream, size_t n);
