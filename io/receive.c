@@ -88,7 +88,7 @@ static void take_in(struct quoit_stream *stream, const void *data, size_t len)
 {
 	if (stream->state & (QUOIT_STREAM_CLOSING | QUOIT_STREAM_ENDING))
 		return;
-	if (!stream->inbox.len && may_show(stream)) {
+	if (!stream->inbox.len && len >= stream->need && may_show(stream)) {
 		call_data(stream, data, len);
 		return;
 	}
