@@ -94,6 +94,8 @@ void quoit_stream_end(struct quoit_stream *stream, int reason)
 		cancel(stream, QUOIT_OP_RECV);
 	if (stream->state & QUOIT_STREAM_SENDING)
 		cancel(stream, QUOIT_OP_SEND);
+	else
+		quoit_stream_drop_unsent(stream); /* others may need the memory in this very turn */
 	quoit_stream_attend_later(stream);
 }
 

@@ -484,11 +484,11 @@ static void with_two_buffers_for_many_streams_nobody_is_stuck_and_nothing_is_los
 		assert_int_equal(pattern_match(bytes, LEN, i * 1000), LEN);
 		client_close(fds[i]);
 	}
+	assert_soon(quoit_load(&seen.closed) == STREAMS);
 	stats = server_stats(&server);
 	assert_true(stats.io.buffers_exhausted > 0);
 	assert_int_equal(stats.io.bytes_in, (uint64_t)STREAMS * LEN);
 	assert_int_equal(stats.io.bytes_out, (uint64_t)STREAMS * LEN);
-	assert_soon(quoit_load(&seen.closed) == STREAMS);
 	server_stop(&server);
 }
 
