@@ -79,18 +79,6 @@ static int connect_one(void)
 	return fd;
 }
 
-static void nothing(struct quoit_core *core, void *ctx)
-{
-	(void)core;
-	(void)ctx;
-}
-
-static void settle(void)
-{
-	server_run(&server, 0, nothing, NULL);
-	server_run(&server, 0, nothing, NULL);
-}
-
 static void resume(struct quoit_core *core, void *ctx)
 {
 	(void)core;
@@ -144,6 +132,7 @@ static void kept_bytes_come_again_in_front_of_the_new_ones_at_every_split(void *
 		len += make_frame(bytes + len, i, i * 5);
 	/* One byte a piece, then two, and so on: every border falls everywhere in a frame. */
 	for (size_t piece = 1; piece <= 9; piece++) {
+		server_settle(&server);
 		quoit_store(&seen.frames, 0);
 		for (size_t at = 0; at < len; at += piece) {
 			const uint64_t calls = quoit_load(&seen.calls);
@@ -208,7 +197,7 @@ static void keep_and_need_refuse_what_is_not_there_and_what_is_too_much(void **s
 	fd = connect_one();
 	assert_int_equal(client_send(fd, bytes, 700), 0);
 	assert_soon(quoit_load(&seen.calls) >= 1);
-	settle();
+	server_settle(&server);
 	assert_int_equal(seen.rc[0], -EINVAL);
 	assert_int_equal(seen.rc[1], -EMSGSIZE);
 	assert_int_equal(seen.rc[2], -EMSGSIZE);
@@ -217,7 +206,7 @@ static void keep_and_need_refuse_what_is_not_there_and_what_is_too_much(void **s
 	assert_int_equal(outside, -EINVAL);
 	assert_int_equal(client_send(fd, bytes, 700), 0); /* 1400 in all: keep says no */
 	assert_soon(quoit_load(&seen.last_len) == 1400);
-	settle();
+	server_settle(&server);
 	assert_int_equal(seen.rc[0], -EMSGSIZE);
 	client_close(fd);
 	server_stop(&server);
@@ -237,7 +226,7 @@ static void send_one_by_one(int fd, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(client_send(fd, "x", 1), 0);
-		settle(); /* each arrives by itself */
+		server_settle(&server); /* each arrives by itself */
 	}
 }
 
@@ -355,7 +344,7 @@ static void a_paused_stream_shows_what_it_kept_when_it_is_resumed(void **state)
 	pattern_fill(bytes, sizeof(bytes), 0);
 	assert_int_equal(client_send(fd, bytes, 5), 0);
 	assert_soon(quoit_load(&seen.calls) == 1);
-	settle();
+	server_settle(&server);
 	assert_int_equal(quoit_load(&seen.calls), 1);
 	server_run(&server, 0, resume, NULL);
 	assert_soon(quoit_load(&seen.calls) == 2); /* although nothing new has come */
@@ -369,7 +358,11 @@ static void a_paused_stream_shows_what_it_kept_when_it_is_resumed(void **state)
 
 static void a_paused_stream_leaves_a_flood_in_the_kernel_and_loses_nothing(void **state)
 {
-	enum { MOST = 64 << 20, FEW = 16, SMALL = 512 };
+	enum {
+		MOST = 64 << 20,
+		FEW = 16,
+		SMALL = 512
+	};
 	static unsigned char bytes[65536];
 	uint64_t sent = 0;
 	int stuck = 0;
@@ -389,7 +382,7 @@ static void a_paused_stream_leaves_a_flood_in_the_kernel_and_loses_nothing(void 
 		assert_true(n >= 0);
 		sent += (uint64_t)n;
 		stuck = n ? 0 : stuck + 1;
-		settle();
+		server_settle(&server);
 	}
 	assert_int_equal(stuck, 3); /* the kernel's buffers are full, not ours */
 	assert_true(server_stats(&server).io.bytes_in < 3 * SMALL + (uint64_t)FEW * SMALL + 1000);
@@ -420,7 +413,7 @@ static void a_stream_paused_when_it_opens_reads_nothing_before_it_is_resumed(voi
 	fd = connect_one();
 	pattern_fill(bytes, sizeof(bytes), 0);
 	assert_int_equal(client_send(fd, bytes, sizeof(bytes)), 0);
-	settle();
+	server_settle(&server);
 	assert_int_equal(quoit_load(&seen.calls), 0);
 	server_run(&server, 0, resume, NULL);
 	assert_soon(quoit_load(&seen.bytes) == sizeof(bytes));
@@ -443,7 +436,7 @@ static void the_end_of_the_peer_is_told_after_a_pause_and_not_during_it(void **s
 	assert_int_equal(client_send(fd, bytes, sizeof(bytes)), 0);
 	assert_int_equal(client_half_close(fd), 0);
 	assert_soon(quoit_load(&seen.calls) == 1);
-	settle();
+	server_settle(&server);
 	assert_int_equal(quoit_load(&seen.ended), 0);
 	server_run(&server, 0, resume, NULL);
 	assert_soon(quoit_load(&seen.ended) == 1);
@@ -463,7 +456,10 @@ static void echo(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
 
 static void with_two_buffers_for_many_streams_nobody_is_stuck_and_nothing_is_lost(void **state)
 {
-	enum { STREAMS = 64, LEN = 20000 };
+	enum {
+		STREAMS = 64,
+		LEN = 20000
+	};
 	static unsigned char bytes[LEN];
 	int fds[STREAMS];
 	struct quoit_stats stats;
@@ -504,7 +500,10 @@ static void keep_it_all(struct quoit_stream *stream, struct quoit_bytes in, void
 /* Many streams that keep much share one limit: who goes beyond it is closed, the rest lives. */
 static void kept_bytes_of_all_streams_have_a_limit(void **state)
 {
-	enum { STREAMS = 8, EACH = 30000 };
+	enum {
+		STREAMS = 8,
+		EACH = 30000
+	};
 	static char bytes[EACH];
 	int fds[STREAMS];
 	unsigned cut = 0;

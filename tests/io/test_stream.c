@@ -128,19 +128,6 @@ static int connect_one(void)
 	return fd;
 }
 
-static void nothing(struct quoit_core *core, void *ctx)
-{
-	(void)core;
-	(void)ctx;
-}
-
-/* Let the core handle everything that has reached its sockets by now. */
-static void settle(void)
-{
-	server_run(&server, 0, nothing, NULL);
-	server_run(&server, 0, nothing, NULL);
-}
-
 /* --- bytes ----------------------------------------------------------------------------------- */
 
 static void what_is_sent_byte_by_byte_comes_back_byte_by_byte(void **state)
@@ -186,7 +173,9 @@ static void a_stream_without_any_handler_swallows_and_ends_with_its_peer(void **
 
 static void a_half_close_is_answered_in_full_and_then_closed_in_order(void **state)
 {
-	enum { LEN = 300000 };
+	enum {
+		LEN = 300000
+	};
 	static unsigned char sent[LEN], back[LEN];
 	int fd;
 
@@ -274,10 +263,10 @@ static void a_held_stream_outlives_the_half_close_until_the_last_release(void **
 	assert_int_equal(client_send(fd, "question", 8), 0);
 	assert_int_equal(client_half_close(fd), 0);
 	assert_soon(quoit_load(&seen.data) == 1);
-	settle();
+	server_settle(&server);
 	assert_int_equal(quoit_load(&seen.closed), 0);
 	server_run(&server, 0, answer_and_release, NULL);
-	settle();
+	server_settle(&server);
 	assert_int_equal(quoit_load(&seen.closed), 0);
 	server_run(&server, 0, answer_and_release, NULL);
 	assert_int_equal(client_receive(fd, back, 10), 10);
@@ -310,7 +299,7 @@ static void closing_inside_data_sends_what_was_sent_and_takes_no_more(void **sta
 	assert_memory_equal(back, "one", 3);
 	assert_soon(quoit_load(&seen.closed) == 1);
 	(void)client_send(fd, "two", 3);
-	settle();
+	server_settle(&server);
 	client_close(fd);
 	server_stop(&server);
 	assert_int_equal(seen.data, 1);
@@ -421,7 +410,7 @@ static void what_a_closed_handler_asks_of_its_stream_changes_nothing(void **stat
 	assert_true(client_is_at_end(first)); /* closed by the other one's end */
 	client_close(first);
 	assert_soon(quoit_load(&seen.closed) == 2);
-	settle();
+	server_settle(&server);
 	server_stop(&server);
 	assert_int_equal(seen.closed, 2);
 	assert_int_equal(seen.rc, -EPIPE);
@@ -457,6 +446,7 @@ static void two_streams_that_end_each_other_in_one_turn_end_once_each(void **sta
 		client_close(first);
 		client_close(second);
 		assert_soon(quoit_load(&seen.closed) == before + 2);
+		server_settle(&server);
 		seen.stream = seen.other = NULL;
 	}
 	server_stop(&server);
@@ -495,7 +485,7 @@ static void every_connection_is_closed_exactly_once_however_it_ends(void **state
 		}
 	}
 	assert_soon(quoit_load(&seen.closed) == TRACKED);
-	settle();
+	server_settle(&server);
 	server_stop(&server);
 	for (unsigned i = 0; i < TRACKED; i++)
 		assert_int_equal(seen.track[i].closed, 1);
@@ -534,7 +524,8 @@ static void a_stream_is_found_by_its_name_until_it_is_gone(void **state)
 	(void)state;
 	serve((struct quoit_stream_events){.opened = name_it, .data = echo});
 	fd = connect_one();
-	settle(); /* the connection for commands is open: it takes no slot from now on */
+	server_settle(
+		&server); /* the connection for commands is open: it takes no slot from now on */
 	id = seen.id;
 	stream = seen.stream;
 	assert_ptr_equal(find(id), stream);
@@ -551,7 +542,7 @@ static void a_stream_is_found_by_its_name_until_it_is_gone(void **state)
 	assert_soon(quoit_load(&seen.closed) == 1);
 	assert_null(find(id));
 	fd = connect_one();
-	settle();
+	server_settle(&server);
 	assert_int_equal(seen.id.slot, id.slot); /* the slot is used again */
 	assert_int_not_equal(seen.id.generation, id.generation);
 	assert_null(find(id));

@@ -12,7 +12,7 @@
 #include "support/server.h"
 #include "support/skip.h"
 
-#define STOP_NS	 (20 * 1000 * 1000 * 1000ull)
+#define STOP_NS	   (20 * 1000 * 1000 * 1000ull)
 #define FIRST_HOST 2
 
 static void obey(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
@@ -38,8 +38,8 @@ static int open_core(struct quoit_core *core, void *ctx)
 
 	control->core = core;
 	snprintf(text, sizeof(text), "127.0.0.%u:0", FIRST_HOST + index);
-	control->port = quoit_listen(
-		core, text, &(struct quoit_stream_events){.data = obey}, control);
+	control->port =
+		quoit_listen(core, text, &(struct quoit_stream_events){.data = obey}, control);
 	if (control->port < 0)
 		return control->port;
 	rc = quoit_listen(core, "127.0.0.1:0", &server->events, server->ctx);
@@ -90,6 +90,21 @@ void server_run(struct server *server, unsigned core, server_fn fn, void *ctx)
 	assert_int_equal(client_send(control->fd, "!", 1), 0);
 	assert_int_equal(client_receive(control->fd, &done, 1), 1);
 	assert_int_equal(quoit_load_acquire(&control->asked), 0);
+}
+
+static void nothing(struct quoit_core *core, void *ctx)
+{
+	(void)core;
+	(void)ctx;
+}
+
+void server_settle(struct server *server)
+{
+	/* The second comes in a turn that began after the first, and so after all that was there.
+	 */
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned core = 0; core < server->config.cores; core++)
+			server_run(server, core, nothing, NULL);
 }
 
 struct quoit_stats server_stats(const struct server *server)

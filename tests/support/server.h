@@ -39,8 +39,8 @@ struct server {
 	/* Filled in by the test. */
 	struct quoit_config config; /* its start, stop and ctx are the server's own */
 	struct quoit_stream_events events;
-	void *ctx;					/* for events, also and ended */
-	int (*also)(struct quoit_core *core, void *ctx);	/* more to do at the start */
+	void *ctx;					   /* for events, also and ended */
+	int (*also)(struct quoit_core *core, void *ctx);   /* more to do at the start */
 	void (*ended)(struct quoit_core *core, void *ctx); /* more to do at the end */
 
 	/* Filled in by server_start(). */
@@ -54,6 +54,9 @@ void server_start(struct server *server);
 
 /* Run fn on a core's thread, and come back when it has returned. */
 void server_run(struct server *server, unsigned core, server_fn fn, void *ctx);
+
+/* Let the cores handle everything that has reached their sockets by now. */
+void server_settle(struct server *server);
 
 /* What all cores have counted, taken together. */
 struct quoit_stats server_stats(const struct server *server);
