@@ -279,7 +279,8 @@ test-one: $(patsubst %.c,$(O)/%,$(filter %.c,$(chosen))) $(if $(filter %.sh,$(ch
 # gcc 12's ThreadSanitizer does not start where the kernel randomises addresses by many bits.
 setarch = $(if $(filter tsan,$(VARIANT)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
 
-stress: ## Only the stress programs, in release
+stress: export STRESS_COUNT ?= 10000000
+stress: ## Only the stress programs, in release and in full (STRESS_COUNT STRESS_ROUNDS SEED)
 	$(call again,release) $(stress:%=build/release/%)
 	$(call run,stress,$(stress:%=build/release/%))
 
