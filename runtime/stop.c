@@ -167,6 +167,8 @@ static bool step(struct quoit_core *core)
 	case QUOIT_PHASE_SEALED:
 		if (!all_are(core, &runtime->sealed) || !quoit_mail_is_drained(&core->mail))
 			return false;
+		/* Made after this core was quiet, and the answer came too late or never. */
+		(void)quoit_mail_cancel_calls(&core->mail);
 		core->phase = QUOIT_PHASE_SILENT;
 		quoit_loop_silence_bell(&core->loop);
 		return false; /* the cancel needs a turn */
