@@ -157,8 +157,9 @@ int quoit_listen(struct quoit_core *core, const char *address,
 	int fd;
 	int rc;
 
-	if (!events)
-		return quoit_core_fail(core, -EINVAL, "quoit_listen() was given no events");
+	if (!events || !address)
+		return quoit_core_fail(core, -EINVAL, "quoit_listen() was given no %s",
+				       events ? "address, such as 127.0.0.1:7000" : "events");
 	if (quoit_runtime_is_stopping(runtime))
 		return quoit_core_fail(core, -ESHUTDOWN, "the runtime is stopping");
 	pthread_mutex_lock(&runtime->lock);
