@@ -52,6 +52,29 @@ static int append(struct quoit_stream *stream, const unsigned char *data, size_t
 	return 0;
 }
 
+/* Something is unsent: let the turn send it, unless a send is under way or it is to wait. */
+static void send_soon(struct quoit_stream *stream)
+{
+	const uint32_t waits = QUOIT_STREAM_SENDING | QUOIT_STREAM_CORKED | QUOIT_STREAM_ENDING;
+
+	if (stream->unsent && !(stream->state & waits))
+		quoit_link_append(&stream->io->sending, &stream->sending);
+}
+
+void quoit_stream_cork(struct quoit_stream *stream)
+{
+	if (stream->state & (CLOSED_FOR_SENDING | QUOIT_STREAM_FULL))
+		return;
+	stream->state |= QUOIT_STREAM_CORKED;
+	quoit_link_remove(&stream->sending); /* what was sent earlier in this turn waits too */
+}
+
+void quoit_stream_uncork(struct quoit_stream *stream)
+{
+	stream->state &= ~(uint32_t)QUOIT_STREAM_CORKED;
+	send_soon(stream);
+}
+
 int quoit_stream_send(struct quoit_stream *stream, const void *data, size_t len)
 {
 	if (quoit_unlikely(stream->state & CLOSED_FOR_SENDING))
@@ -60,12 +83,12 @@ int quoit_stream_send(struct quoit_stream *stream, const void *data, size_t len)
 		quoit_stream_end(stream, -ENOBUFS);
 		return -ENOBUFS;
 	}
-	if (!(stream->state & QUOIT_STREAM_SENDING) && stream->unsent)
-		quoit_link_append(&stream->io->sending, &stream->sending);
+	send_soon(stream);
 	if (quoit_likely(stream->unsent <= quoit_stream_high_mark(stream)))
 		return (stream->state & QUOIT_STREAM_FULL) != 0;
 	if (!(stream->state & QUOIT_STREAM_FULL))
 		quoit_stream_block(stream);
+	quoit_stream_uncork(stream);
 	return 1;
 }
 
@@ -145,8 +168,7 @@ void quoit_stream_sent(struct quoit_op_owner *owner, int res, uint32_t flags, bo
 	}
 	if (quoit_unlikely(stream->state & CLOSED_FOR_SENDING))
 		quoit_stream_attend_later(stream);
-	if (stream->unsent && !(stream->state & QUOIT_STREAM_ENDING))
-		quoit_link_append(&io->sending, &stream->sending);
+	send_soon(stream);
 	if ((stream->state & QUOIT_STREAM_FULL) && stream->unsent <= quoit_stream_low_mark(stream))
 		quoit_stream_unblock(stream);
 }

@@ -157,7 +157,7 @@ void quoit_stream_attend(struct quoit_stream *stream)
 		quoit_stream_arm(stream);
 	}
 	if ((stream->state & QUOIT_STREAM_LEAVING) && !stream->holds && !owes_reading(stream))
-		stream->state |= QUOIT_STREAM_CLOSING;
+		quoit_stream_close(stream);
 	if ((stream->state & QUOIT_STREAM_CLOSING) && !stream->unsent)
 		quoit_stream_end(stream, 0);
 	if ((stream->state & QUOIT_STREAM_ENDING) && !stream->owner.pending)
@@ -175,6 +175,7 @@ void quoit_stream_leave(struct quoit_stream *stream)
 void quoit_stream_close(struct quoit_stream *stream)
 {
 	stream->state |= QUOIT_STREAM_CLOSING;
+	quoit_stream_uncork(stream);
 	quoit_link_remove(&stream->waiting);
 	quoit_stream_attend_later(stream);
 }

@@ -74,6 +74,14 @@ struct quoit_stream_id {
  */
 int quoit_stream_send(struct quoit_stream *stream, const void *data, size_t len);
 
+/*
+ * Let what is sent wait until it is let go, instead of leaving with the turn: for a handler that
+ * knows that the rest of an answer is about to come. More than the high mark, and a close, let go
+ * by themselves.
+ */
+void quoit_stream_cork(struct quoit_stream *stream);
+void quoit_stream_uncork(struct quoit_stream *stream);
+
 /* Bytes accepted by send that the kernel has not taken yet. */
 size_t quoit_stream_unsent(const struct quoit_stream *stream);
 

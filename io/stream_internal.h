@@ -31,6 +31,7 @@ enum quoit_stream_state {
 	QUOIT_STREAM_LEAVING = 1 << 12,	 /* close as soon as no hold is left */
 	QUOIT_STREAM_CLOSING = 1 << 13,	 /* close as soon as everything has been sent */
 	QUOIT_STREAM_ENDING = 1 << 14,	 /* shut down: waits for its last completion */
+	QUOIT_STREAM_CORKED = 1 << 15,	 /* what is unsent waits until it is let go */
 };
 
 struct quoit_stream {

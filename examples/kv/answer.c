@@ -91,6 +91,15 @@ static void took_part(struct kv_answer *answer, const struct kv_reply *part)
 	connection_count(answer);
 }
 
+/* Was this the last that was missing? */
+static bool is_answered(struct kv_answer *answer)
+{
+	if (answer->parts_left || !answer->sent)
+		return false;
+	answer->connection->outstanding--;
+	return true;
+}
+
 /* An owner has answered. */
 static void replied(struct quoit_core *core, const struct quoit_message *message, void *ctx)
 {
@@ -101,7 +110,7 @@ static void replied(struct quoit_core *core, const struct quoit_message *message
 	if (message->status >= 0)
 		memcpy(&part, message->body, sizeof(part));
 	took_part(answer, &part);
-	if (!answer->parts_left && answer->sent)
+	if (is_answered(answer))
 		connection_advance(answer->connection);
 }
 
@@ -160,8 +169,11 @@ static bool send_on(struct kv_core *core, struct kv_answer *answer)
 static void forward(struct kv_core *core, struct kv_answer *answer)
 {
 	answer->sent = false;
-	if (!core->unsent_first && send_on(core, answer))
+	answer->connection->outstanding++;
+	if (!core->unsent_first && send_on(core, answer)) {
+		(void)is_answered(answer); /* all parts were ours: its turn comes with the others */
 		return;
+	}
 	if (core->unsent_last)
 		core->unsent_last->next_unsent = answer;
 	else
@@ -186,6 +198,7 @@ void answers_send_unsent(struct quoit_core *quoit, unsigned to, void *ctx)
 		if (!core->unsent_first)
 			core->unsent_last = NULL;
 		connection->unsent--;
+		(void)is_answered(answer);
 		connection_advance(connection);
 	}
 }
@@ -210,6 +223,10 @@ static bool queue_forward(struct kv_connection *connection, struct kv_request *r
 	}
 	answer->request = *request;
 	request_move(&answer->request, to);
+	if (request->op == KV_GET && to == answer->bytes) {
+		answer->request.room = answer->bytes + bytes;
+		answer->request.value_len = (uint32_t)(sizeof(answer->bytes) - bytes);
+	}
 	answer->parts_left = 1;
 	quoit_count(&connection->core->counts->forwarded, 1);
 	forward(connection->core, answer);

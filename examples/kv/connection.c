@@ -109,6 +109,13 @@ static void pause_or_resume(struct kv_connection *connection)
 		quoit_stream_resume(connection->stream);
 }
 
+/* More answers are about to come, and those that are ready can leave together with them. */
+static bool waits_for_more(const struct kv_connection *connection)
+{
+	return connection->outstanding && connection->pending < KV_WRITE_PENDING &&
+	       connection->pending_bytes < KV_OUT_BYTES;
+}
+
 /* After anything that may have changed what waits. */
 static void settle(struct kv_connection *connection)
 {
@@ -118,6 +125,10 @@ static void settle(struct kv_connection *connection)
 		connection->closing = true; /* already aborted */
 	else if (connection->closing && !connection->pending)
 		quoit_stream_close(stream);
+	if (waits_for_more(connection))
+		quoit_stream_cork(stream);
+	else
+		quoit_stream_uncork(stream);
 	pause_or_resume(connection);
 	if (!connection->held || connection->pending)
 		return;
@@ -132,6 +143,8 @@ void connection_advance(struct kv_connection *connection)
 		free_if_gone(connection);
 		return;
 	}
+	if (waits_for_more(connection) && may_read(connection) != connection->paused)
+		return;
 	begin_output(connection);
 	write_ready(connection);
 	settle(connection);

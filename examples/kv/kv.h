@@ -20,8 +20,9 @@
 
 #define KV_OPERATION	 0    /* the one kind of message between cores */
 #define KV_PENDING_MAX	 1024 /* answers a connection may have waiting */
+#define KV_WRITE_PENDING 64   /* so many, and what is ready leaves before the rest */
 #define KV_PENDING_BYTES ((size_t)4 << 20)
-#define KV_ANSWER_INLINE 256 /* bytes of key and value that a forwarded request carries itself */
+#define KV_ANSWER_INLINE 512 /* bytes for key and value of a forwarded request, or its answer */
 #define KV_BATCH	 32  /* commands read before the first of them is executed */
 #define KV_OUT_BYTES	 ((size_t)16 << 10)
 
@@ -97,7 +98,8 @@ struct kv_connection {
 	struct kv_answer *last;
 	uint32_t pending;
 	size_t pending_bytes;
-	uint32_t unsent; /* of these, not sent yet: no credit */
+	uint32_t outstanding; /* of these, not answered by their owners yet */
+	uint32_t unsent;      /* of these, not sent yet: no credit */
 	bool paused;
 	bool held;    /* the stream must stay: answers are owed */
 	bool closing; /* no more commands are read */

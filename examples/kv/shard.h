@@ -71,8 +71,11 @@ struct kv_request {
 		const char *key;
 		struct kv_item *items;
 	};
-	const char *value; /* SET, APPEND */
-	uint32_t value_len;
+	union {
+		const char *value; /* SET, APPEND */
+		char *room;	   /* GET: where the asker would like the value; NULL: nowhere */
+	};
+	uint32_t value_len; /* of either */
 	uint32_t first_item;
 	union {
 		uint64_t deadline_ns; /* SET: as table_set() takes it */
