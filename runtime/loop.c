@@ -168,11 +168,17 @@ static bool stop_is_new(const struct quoit_loop *loop)
 	       quoit_load_acquire(loop->stop_flag); /* stop: pairs with quoit_runtime_stop() */
 }
 
+/* Has the poll on our bell ended, in this turn for instance? Asleep, we would not hear it. */
+static bool bell_is_deaf(const struct quoit_loop *loop)
+{
+	return !loop->bell_armed && !loop->closing;
+}
+
 /* Anything at all that a turn could do now, apart from what only the kernel knows. */
 static bool has_work(struct quoit_loop *loop)
 {
 	return quoit_uring_has_news(&loop->io.uring) || quoit_io_has_work(&loop->io) ||
-	       sources_have_news(loop) || stop_is_new(loop);
+	       bell_is_deaf(loop) || sources_have_news(loop) || stop_is_new(loop);
 }
 
 /* Nanoseconds until something is due by the clock. */
@@ -284,7 +290,7 @@ void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 		io->uring.lost = false;
 		loop->bell_armed = false; /* arming twice is harmless, not being armed is not */
 	}
-	if (quoit_unlikely(!loop->bell_armed && !loop->closing))
+	if (quoit_unlikely(bell_is_deaf(loop)))
 		arm_bell(loop);
 	(void)quoit_uring_reap(&io->uring, COMPLETIONS_A_TURN);
 	for (struct quoit_source *source = loop->sources; source; source = source->next)
