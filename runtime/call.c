@@ -35,9 +35,9 @@ void quoit_on_credit(struct quoit_core *core, quoit_credit_fn fn, void *ctx)
 	core->mail.credit_ctx = ctx;
 }
 
-static int refuse(struct quoit_mail *mail, struct quoit_peer *peer)
+static int refuse(struct quoit_mail *mail, bool *wants)
 {
-	peer->wanted = true;
+	*wants = true;
 	mail->refused_any = true;
 	quoit_count(&mail->counts.refused, 1);
 	return -EAGAIN;
@@ -55,7 +55,7 @@ int quoit_post(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 	slot = quoit_mail_slot(mail, peer, QUOIT_LANE_POST, op);
 	if (!slot) {
 		quoit_wake_arm(&peer->out[QUOIT_LANE_POST]->space);
-		return refuse(mail, peer);
+		return refuse(mail, &peer->wants_post);
 	}
 	if (len)
 		memcpy(slot->body, body, len);
@@ -81,7 +81,7 @@ int quoit_call(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 	if (rc < 0 || mail->calls_closed)
 		return rc < 0 ? rc : -ESHUTDOWN;
 	if (peer->free_frame == FRAME_NONE)
-		return refuse(mail, peer);
+		return refuse(mail, &peer->wants_call);
 	slot = quoit_mail_slot(mail, peer, QUOIT_LANE_REQUEST, op);
 	QUOIT_ASSERT(slot); /* the credit reserved it */
 	frame = &peer->frames[peer->free_frame];
@@ -159,20 +159,46 @@ uint32_t quoit_mail_cancel_calls(struct quoit_mail *mail)
 	return open;
 }
 
-static bool has_room(struct quoit_peer *peer)
+static bool has_frame(const struct quoit_peer *peer)
 {
-	return peer->free_frame != FRAME_NONE &&
-	       quoit__spsc_room(&peer->out[QUOIT_LANE_POST]->ring.ring, 1);
+	return peer->free_frame != FRAME_NONE;
+}
+
+static bool has_slot(struct quoit_peer *peer)
+{
+	return quoit__spsc_room(&peer->out[QUOIT_LANE_POST]->ring.ring, 1) != 0;
 }
 
 bool quoit_mail_has_credit(struct quoit_mail *mail)
 {
 	if (quoit_likely(!mail->refused_any))
 		return false;
-	for (uint32_t to = 0; to < mail->peer_count; to++)
-		if (mail->peers[to].wanted && has_room(&mail->peers[to]))
+	for (uint32_t to = 0; to < mail->peer_count; to++) {
+		struct quoit_peer *peer = &mail->peers[to];
+
+		if ((peer->wants_call && has_frame(peer)) || (peer->wants_post && has_slot(peer)))
 			return true;
+	}
 	return false;
+}
+
+/*
+ * Is there what this peer was asked for? Calls and posts do not wait for each other: a call may
+ * only be answered when the posts behind it have come.
+ */
+static bool is_satisfied(struct quoit_peer *peer)
+{
+	const bool call = peer->wants_call && has_frame(peer);
+	const bool post = peer->wants_post && has_slot(peer);
+
+	if (call)
+		peer->wants_call = false;
+	if (post)
+		peer->wants_post = false;
+	else if (peer->wants_post)
+		/* Others may have taken the room that the reader told of: ask it again. */
+		quoit_wake_arm(&peer->out[QUOIT_LANE_POST]->space);
+	return call || post;
 }
 
 void quoit_mail_tell_credit(struct quoit_mail *mail)
@@ -182,15 +208,10 @@ void quoit_mail_tell_credit(struct quoit_mail *mail)
 	mail->refused_any = false;
 	for (uint32_t to = 0; to < mail->peer_count; to++) {
 		struct quoit_peer *peer = &mail->peers[to];
+		const bool satisfied = is_satisfied(peer);
 
-		if (!peer->wanted)
-			continue;
-		if (!has_room(peer)) {
-			mail->refused_any = true;
-			continue;
-		}
-		peer->wanted = false;
-		if (mail->credit_fn)
+		mail->refused_any |= peer->wants_call || peer->wants_post;
+		if (satisfied && mail->credit_fn)
 			mail->credit_fn(mail->core, to, mail->credit_ctx);
 	}
 }

@@ -47,7 +47,8 @@ struct quoit_peer {
 	struct quoit_frame *frames;		    /* one per credit */
 	uint32_t free_frame;			    /* first free one: a credit */
 	bool dirty;				    /* something was sent in this turn */
-	bool wanted;				    /* somebody was told -EAGAIN */
+	bool wants_call;			    /* a call was told -EAGAIN */
+	bool wants_post;			    /* a post was */
 };
 
 struct quoit_handler {
@@ -79,7 +80,7 @@ struct quoit_mail {
 	uint32_t first;	  /* peer that the next turn begins with */
 	uint32_t calls_open;
 	bool sealed;
-	bool refused_any;  /* some peer is wanted */
+	bool refused_any;  /* some peer wants something */
 	bool calls_closed; /* the deadline of a stop has passed */
 	struct quoit_handler handlers[QUOIT_OPERATIONS];
 	quoit_credit_fn credit_fn;
