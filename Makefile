@@ -202,6 +202,8 @@ LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap
 TIMEOUT_tests/lint/tidy.sh   := 120
 TIMEOUT_tests/mutate/wake.sh := 300
+TIMEOUT_tests/e2e/redis_tools.sh := 180
+TIMEOUT_tests/e2e/exchanges.sh := 180
 
 # What runs under ThreadSanitizer too.
 THREADED := tests/rings/% tests/runtime/% tests/stress/%
@@ -246,7 +248,7 @@ tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
 # What `make test` needs of each variant.
 .PHONY: tests-asan tests-tsan tests-release
-tests-asan:    $(patsubst %,$(O)/%,$(unit))
+tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools)) examples
 tests-tsan:    $(patsubst %,$(O)/%,$(threaded))
 tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(e2e) $(tools))
 

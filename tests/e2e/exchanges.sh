@@ -59,17 +59,17 @@ replay()
 	stop
 }
 
-if [ -x "$O/examples/kv/kv" ]; then
+for build in "$O" build/asan; do
+	kv=$build/examples/kv/kv
+	if [ ! -x "$kv" ]; then
+		[ "$build" = build/asan ] || { echo "not ok - kv: $kv is not built"; exit 1; }
+		echo "skip - kv with ASan: $kv is not built"
+		continue
+	fi
 	for cores in 1 2; do
-		if [ $cores -le "$(nproc)" ]; then
-			replay "kv on $cores" "$O/examples/kv/kv" --port PORT --cores $cores
-		else
-			echo "skip - kv on $cores: one cpu only"
-		fi
+		replay "kv ${build##*/} on $cores" "$kv" --port PORT --cores $cores
 	done
-else
-	echo "skip - kv: $O/examples/kv/kv is not built"
-fi
+done
 
 version=$(bash tests/support/redis-server.sh --version 2>/dev/null)
 case $version in
