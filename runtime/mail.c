@@ -290,7 +290,9 @@ static bool has_news(struct quoit_source *source)
 
 static bool expects_news(const struct quoit_source *source)
 {
-	return quoit_container_of(source, struct quoit_mail, source)->calls_open != 0;
+	const struct quoit_mail *mail = quoit_container_of(source, struct quoit_mail, source);
+
+	return mail->calls_open != 0 || mail->refused_any;
 }
 
 /* --- ending ---------------------------------------------------------------------------------- */
