@@ -16,12 +16,14 @@ static int refuse(struct quoit_reason *why, const char *text)
 		text);
 }
 
+#define PORT_DIGITS 5
+
 static int parse_port(const char *text)
 {
 	char *end;
 	const long port = strtol(text, &end, 10);
 
-	if (text[0] < '0' || text[0] > '9' || *end || port > 65535)
+	if (text[0] < '0' || text[0] > '9' || *end || end - text > PORT_DIGITS || port > 65535)
 		return -EINVAL;
 	return (int)port;
 }
