@@ -15,8 +15,7 @@ export LC_ALL=C
 build=${1:?usage: demo.sh BUILD_DIR}
 kv=$build/examples/kv/kv
 load=$build/examples/load/load
-start_s=10 # for the server to listen
-stop_s=15  # for it to drain and end
+patience_s=${DEMO_PATIENCE_S:-15} # for the server to listen, and to drain and end
 
 fail()
 {
@@ -65,7 +64,7 @@ serve()
 	: >"$scratch/said"
 	"$kv" --port 0 >"$scratch/said" &
 	server=$!
-	for ((tenths = 0; tenths < start_s * 10; tenths++)); do
+	for ((tenths = 0; tenths < patience_s * 10; tenths++)); do
 		port=$(sed -n '1s/^listening on .*:\([0-9]\{1,5\}\)$/\1/p' "$scratch/said")
 		[ -z "$port" ] || return 0
 		if ! is_running; then
@@ -75,7 +74,7 @@ serve()
 		fi
 		sleep 0.1
 	done
-	fail "the server did not listen within $start_s s"
+	fail "the server did not listen within $patience_s s"
 }
 
 # Ask the server to end; its exit status is in `status`.
@@ -83,14 +82,14 @@ stop()
 {
 	local tenths
 	kill -TERM "$server" 2>/dev/null
-	for ((tenths = 0; tenths < stop_s * 10; tenths++)); do
+	for ((tenths = 0; tenths < patience_s * 10; tenths++)); do
 		if ! is_running; then
 			collect
 			return 0
 		fi
 		sleep 0.1
 	done
-	fail "the server did not end within $stop_s s of SIGTERM"
+	fail "the server did not end within $patience_s s of SIGTERM"
 }
 
 for program in "$kv" "$load"; do
@@ -103,6 +102,7 @@ live=()
 "$load" --port "$port" --seconds "${DEMO_S:-10}" "${live[@]}" --result "$scratch/result"
 loaded=$?
 
+[ "$loaded" != 2 ] || fail "there was nothing to load" 2
 stop
 [ ! -s "$scratch/result" ] || [ "$loaded$status" = 00 ] || cat "$scratch/result"
 # A server that died is the reason, not the replies that it could not give.

@@ -75,11 +75,11 @@ void bytes_show(char *out, size_t room, const char *data, size_t len, size_t at)
 		snprintf(tail, sizeof(tail), "%s (%zu bytes)", last < len ? "..." : "", len);
 	size_t used = 0;
 
-	if (!len)
+	if (!len) {
 		snprintf(out, room, "nothing");
-	if (!len)
 		return;
-	if (first)
+	}
+	if (first && room > 3)
 		used = (size_t)snprintf(out, room, "...");
 	for (size_t i = first; i < last && used + 5 + (size_t)tail_len < room; i++)
 		used += escape(out + used, room - used, (unsigned char)data[i]);

@@ -116,6 +116,7 @@ void drive_close(struct drive *d)
 	}
 	if (d->epoll >= 0)
 		close(d->epoll);
+	d->epoll = -1;
 	free(d->links);
 	d->links = NULL;
 	d->link_count = 0;

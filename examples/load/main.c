@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-	LIVE_COLUMNS = 100, /* where there is no terminal */
+	LIVE_COLUMNS = 120, /* where there is no terminal */
 	LIVE_COLUMNS_MAX = 400,
 };
 
@@ -97,8 +97,7 @@ static void show_live(struct watch *w)
 
 static void show_live_end(void)
 {
-	if (isatty(STDOUT_FILENO))
-		printf("\r\033[K");
+	fputs(isatty(STDOUT_FILENO) ? "\r\033[K" : "\n", stdout);
 }
 
 /* Connect all, each thread its share. */
