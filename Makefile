@@ -204,6 +204,7 @@ TIMEOUT_tests/lint/tidy.sh   := 120
 TIMEOUT_tests/mutate/wake.sh := 300
 TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180
+TIMEOUT_tests/e2e/demo.sh    := 120
 
 # What runs under ThreadSanitizer too.
 THREADED := tests/rings/% tests/runtime/% tests/stress/%
