@@ -2,8 +2,8 @@
 /*
  * drive.c - edge-triggered epoll over the connections of one thread.
  *
- * A connection is always in one of two states: it waits for replies, or it is closed. Each batch of
- * replies is followed at once by as many new requests, in one send.
+ * Each batch of replies is followed at once by as many new requests, in one send. A connection that
+ * has finished stays open to the end: whatever still came on it nobody asked for.
  */
 #include "drive.h"
 
@@ -70,7 +70,8 @@ static int link_open(struct drive *d, struct link *l, unsigned number)
 	if (rc < 0)
 		return rc;
 	l->fd = rc;
-	d->open++;
+	l->busy = true;
+	d->busy++;
 	rc = check_init(&l->check, &d->findings, o->run, number, o->keys, o->depth);
 	if (rc == 0 && (fcntl(l->fd, F_SETFL, O_NONBLOCK) ||
 			epoll_ctl(d->epoll, EPOLL_CTL_ADD, l->fd, &event)))
@@ -78,11 +79,17 @@ static int link_open(struct drive *d, struct link *l, unsigned number)
 	return rc;
 }
 
+static void link_finish(struct drive *d, struct link *l)
+{
+	d->busy -= l->busy;
+	l->busy = false;
+}
+
 static void link_close(struct drive *d, struct link *l)
 {
+	link_finish(d, l);
 	close(l->fd);
 	l->fd = -1;
-	d->open--;
 }
 
 int drive_open(struct drive *d, const struct drive_options *options, unsigned first, unsigned count,
@@ -135,31 +142,28 @@ static void link_fail(struct drive *d, struct link *l, const char *why)
 	link_close(d, l);
 }
 
-/* Ask what may be asked now and send it. False if the connection was closed, well or ill. */
-static bool link_push(struct drive *d, struct link *l, uint64_t now)
+/* Ask what may be asked now and send it. */
+static void link_push(struct drive *d, struct link *l, uint64_t now)
 {
 	struct check *const c = &l->check;
 
 	if (now >= d->end_ns)
 		workload_sweep(&c->workload);
 	check_ask(c, now);
-	if (!check_outstanding(c)) {
-		link_close(d, l);
-		return false;
-	}
+	if (!check_outstanding(c))
+		link_finish(d, l);
 	while (check_unsent(c)) {
 		const ssize_t n = send(l->fd, check_unsent_data(c), check_unsent(c), MSG_NOSIGNAL);
 
 		if (n >= 0)
 			check_was_sent(c, (size_t)n);
 		else if (errno == EAGAIN)
-			return true;
+			return;
 		else if (errno != EINTR) {
 			link_fail(d, l, strerror(errno));
-			return false;
+			return;
 		}
 	}
-	return true;
 }
 
 /* Receive and compare until there is no more; `ending` if an end of file may be among it. */
@@ -178,6 +182,10 @@ static bool link_pull(struct drive *d, struct link *l, bool ending)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return true;
+		if (n <= 0 && !l->busy) {
+			link_close(d, l);
+			return false;
+		}
 		if (n <= 0) {
 			link_fail(d, l, n ? strerror(errno) : "closed by the server");
 			return false;
@@ -214,7 +222,7 @@ static void tick(struct drive *d, uint64_t now)
 	for (unsigned i = 0; i < d->link_count; i++) {
 		struct link *const l = &d->links[i];
 
-		if (l->fd < 0)
+		if (!l->busy)
 			continue;
 		if (overdue)
 			link_fail(d, l, "not finished long after the end");
@@ -240,7 +248,7 @@ static void *drive_thread(void *ctx)
 	struct epoll_event events[EVENTS];
 
 	begin(d, start);
-	while (d->open) {
+	while (d->busy) {
 		const int n = epoll_wait(d->epoll, events, EVENTS, TICK_MS);
 
 		for (int i = 0; i < n; i++) {
@@ -262,6 +270,8 @@ static void *drive_thread(void *ctx)
 		}
 	}
 	d->busy_ns = now_ns() - start;
+	for (unsigned i = 0; i < d->link_count; i++)
+		link_serve(d, &d->links[i], EPOLLIN);
 	return NULL;
 }
 

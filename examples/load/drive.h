@@ -28,14 +28,15 @@ struct drive_options {
 
 struct link {
 	struct check check;
-	int fd; /* -1 once it is closed */
+	int fd;	   /* -1 once it is closed */
+	bool busy; /* there is more to ask, or to be answered */
 	uint64_t heard_ns;
 };
 
 struct drive {
 	const struct drive_options *options;
 	struct link *links;
-	unsigned link_count, open;
+	unsigned link_count, busy;
 	int epoll;
 	int stop; /* eventfd: readable when the run shall end now */
 	pthread_t thread;
