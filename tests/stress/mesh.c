@@ -109,7 +109,7 @@ static void write_round(struct mesh *mesh, struct random *random)
 	lockstep_meet(&mesh->pair, 1);
 	mesh->rung += mesh->rang;
 	if (mesh->rang)
-		(void)quoit_uring_enter(&core->loop.io.uring, false, 0); /* makes room for more */
+		(void)quoit_uring_submit(&core->loop.io.uring); /* makes room for more */
 	lockstep_meet(&mesh->pair, 1);
 }
 
