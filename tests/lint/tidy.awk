@@ -88,8 +88,9 @@ function end_of_file()
 		return
 	if (!has_spdx && file !~ /\.md$/)
 		say(1, "spdx", "put the SPDX licence line first")
-	if (lines > 600)
-		say(lines, "long-file", lines " lines; split it by idea, 600 is the limit")
+	most = file ~ /^tests\// && file !~ /^tests\/lint\// ? 700 : 600 # tests are lists, read by name
+	if (lines > most)
+		say(lines, "long-file", lines " lines; split it by idea, " most " is the limit")
 }
 
 function any_file(text,    i, width)
