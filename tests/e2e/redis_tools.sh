@@ -77,7 +77,8 @@ talk() # LABEL: what a person does with redis-cli
 benchmark() # LABEL REQUESTS
 {
 	if timeout 120 redis-benchmark -h 127.0.0.1 -p "$port" -t ping,set,get,incr,mset -n "$2" \
-		-c 50 -P 16 --csv >"$scratch/said" 2>&1 && ! grep -qiE '^error|warning' "$scratch/said" &&
+		-c 50 -P 16 --csv >"$scratch/said" 2>&1 &&
+		! grep -qiE '^error|warning' "$scratch/said" &&
 		[ "$(grep -c '^"' "$scratch/said")" -ge 6 ]; then
 		ok "$1: redis-benchmark -n $2 -c 50 -P 16"
 	else
