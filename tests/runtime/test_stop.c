@@ -26,7 +26,7 @@ enum {
 static struct server server;
 
 static struct {
-	uint64_t opened, data, closed, replies, cancelled, posts, worked;
+	uint64_t opened, data, closed, replies, posts, worked;
 	int reason;
 	int rc[4];
 	struct quoit_stream *held;
@@ -351,18 +351,6 @@ static void a_second_stop_brings_the_end_nearer_but_never_further(void **state)
 	client_close(fd);
 }
 
-static void release_held(struct quoit_core *core, const struct quoit_message *messages, size_t n,
-			 bool more, void *ctx)
-{
-	(void)core;
-	(void)messages;
-	(void)n;
-	(void)more;
-	(void)ctx;
-	quoit_stream_send(seen.held, "late", 4);
-	quoit_stream_release(seen.held);
-}
-
 static void release_from_timer(struct quoit_timer *timer, void *ctx)
 {
 	(void)timer;
@@ -434,164 +422,6 @@ static void a_peer_that_does_not_read_is_cut_off_at_the_deadline(void **state)
 	client_close(fd);
 }
 
-/* --- calls ----------------------------------------------------------------------------------- */
-
-static void never_answer(struct quoit_core *core, const struct quoit_message *messages, size_t n,
-			 bool more, void *ctx)
-{
-	(void)core;
-	(void)messages;
-	(void)more;
-	(void)ctx;
-	quoit_add(&seen.worked, n);
-}
-
-static void note_reply(struct quoit_core *core, const struct quoit_message *reply, void *ctx)
-{
-	(void)ctx;
-	quoit_add(&seen.replies, 1);
-	if (reply->status == -ECANCELED)
-		quoit_add(&seen.cancelled, 1);
-	/* Nothing new may be begun any more. */
-	seen.rc[1] = quoit_call(core, 0, OP_NEVER, NULL, 0, note_reply, NULL);
-}
-
-static int register_never(struct quoit_core *core, void *ctx)
-{
-	const int rc = quoit_on_message(core, OP_NEVER, never_answer, ctx);
-
-	return rc < 0 ? rc : quoit_on_message(core, OP_RELEASE, release_held, ctx);
-}
-
-static void call_in_vain(struct quoit_core *core, void *ctx)
-{
-	(void)ctx;
-	for (unsigned i = 0; i < 3; i++)
-		seen.rc[0] |= quoit_call(core, 1, OP_NEVER, NULL, 0, note_reply, NULL);
-}
-
-static void calls_that_nobody_answers_are_cancelled_at_the_deadline_and_named(void **state)
-{
-	struct quoit_reason why = {0};
-
-	(void)state;
-	server.also = register_never;
-	serve(echo);
-	server_run(&server, 0, call_in_vain, NULL);
-	assert_soon(quoit_load_acquire(&seen.worked) == 3);
-	assert_int_equal(server_stop_within(&server, 20 * MS, &why), -ETIMEDOUT);
-	assert_non_null(strstr(why.text, "core 0"));
-	assert_non_null(strstr(why.text, "3 calls"));
-	assert_int_equal(seen.rc[0], 0);
-	assert_int_equal(seen.replies, 3);
-	assert_int_equal(seen.cancelled, 3);
-	assert_int_equal(seen.rc[1], -ESHUTDOWN);
-}
-
-/*
- * Core 1 owes nothing and is quiet, but a timer of it still calls core 0; that never answers, but
- * ends what kept it from being quiet itself. The call must not be forgotten.
- */
-static void call_when_quiet(struct quoit_timer *timer, void *ctx)
-{
-	struct quoit_core *core = ctx;
-
-	if (!quoit_core_is_stopping(core)) {
-		quoit_timers_start(quoit_core_timers(core), timer, quoit_core_now_ns(core) + MS,
-				   call_when_quiet, core);
-		return;
-	}
-	if (!seen.rc[2]) { /* one more turn, so that it surely is quiet */
-		seen.rc[2] = 1;
-		quoit_timers_start(quoit_core_timers(core), timer,
-				   quoit_core_now_ns(core) + 20 * MS, call_when_quiet, core);
-		return;
-	}
-	seen.rc[0] = quoit_call(core, 0, OP_NEVER, NULL, 0, note_reply, NULL);
-	seen.rc[3] = quoit_post(core, 0, OP_RELEASE, NULL, 0);
-}
-
-static void begin_timer(struct quoit_core *core, void *ctx)
-{
-	(void)ctx;
-	quoit_timers_start(quoit_core_timers(core), &seen.timer, quoit_core_now_ns(core),
-			   call_when_quiet, core);
-}
-
-static void hold_on_core_0(struct quoit_core *core, void *ctx)
-{
-	(void)core;
-	(void)ctx;
-	quoit_stream_hold(seen.held);
-}
-
-static void note_held(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
-{
-	(void)in;
-	(void)ctx;
-	seen.held = stream;
-	quoit_add(&seen.data, 1);
-}
-
-static int listen_on_core_0(struct quoit_core *core, void *ctx)
-{
-	const struct quoit_stream_events events = {
-		.opened = on_opened, .data = note_held, .closed = on_closed};
-	int rc = register_never(core, ctx);
-
-	if (rc >= 0 && quoit_core_index(core) == 0)
-		seen.rc[1] = rc = quoit_listen(core, "127.0.0.9:0", &events, NULL);
-	return rc;
-}
-
-static void a_call_made_while_stopping_is_answered_or_cancelled(void **state)
-{
-	int fd;
-
-	(void)state;
-	server.also = listen_on_core_0;
-	serve(echo);
-	fd = client_connect_to(9, seen.rc[1]);
-	assert_true(fd >= 0);
-	assert_int_equal(client_send(fd, "x", 1), 0);
-	assert_soon(quoit_load_acquire(&seen.data) == 1);
-	server_run(&server, 0, hold_on_core_0, NULL);
-	server_run(&server, 1, begin_timer, NULL);
-	server_stop(&server);
-	assert_int_equal(seen.rc[0], 0);
-	assert_int_equal(seen.rc[3], 0);
-	assert_int_equal(seen.worked, 1);
-	assert_int_equal(seen.replies, 1);
-	assert_int_equal(seen.cancelled, 1);
-	client_close(fd);
-}
-
-static void try_everything(struct quoit_core *core, void *ctx)
-{
-	const struct quoit_stream_events none = {0};
-
-	(void)ctx;
-	if (quoit_core_index(core) != 0)
-		return;
-	seen.rc[0] = quoit_post(core, 1, OP_POST, NULL, 0);
-	seen.rc[1] = quoit_call(core, 1, OP_POST, NULL, 0, note_reply, NULL);
-	seen.rc[2] = quoit_listen(core, "127.0.0.1:0", &none, NULL);
-	seen.rc[3] = quoit_core_is_stopping(core);
-}
-
-static void after_the_end_nothing_can_be_sent_or_begun(void **state)
-{
-	(void)state;
-	server.ended = try_everything;
-	serve(echo);
-	server_stop(&server);
-	assert_int_equal(seen.rc[0], -ESHUTDOWN);
-	assert_int_equal(seen.rc[1], -ESHUTDOWN);
-	assert_int_equal(seen.rc[2], -ESHUTDOWN);
-	assert_int_equal(seen.rc[3], 1);
-	assert_int_equal(seen.replies, 0);
-}
-
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, forget, abandon)
@@ -605,9 +435,6 @@ int main(void)
 		CASE(a_second_stop_brings_the_end_nearer_but_never_further),
 		CASE(a_stop_waits_for_what_is_held_and_takes_no_newcomer_meanwhile),
 		CASE(a_peer_that_does_not_read_is_cut_off_at_the_deadline),
-		CASE(calls_that_nobody_answers_are_cancelled_at_the_deadline_and_named),
-		CASE(a_call_made_while_stopping_is_answered_or_cancelled),
-		CASE(after_the_end_nothing_can_be_sent_or_begun),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_stop_calls.c - calls and a stop: each is answered or cancelled, once, and then none begins.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "support/server.h"
+
+enum {
+	OP_NEVER,
+	OP_POST,
+	OP_RELEASE
+};
+
+#define MS 1000000ull
+
+static struct server server;
+
+static struct {
+	uint64_t data, replies, cancelled, worked;
+	int rc[4];
+	struct quoit_stream *held;
+	struct quoit_timer timer;
+} seen;
+
+static int forget(void **state)
+{
+	(void)state;
+	memset(&seen, 0, sizeof(seen));
+	memset(&server, 0, sizeof(server));
+	server.config.cores = 2;
+	return 0;
+}
+
+static int abandon(void **state)
+{
+	(void)state;
+	server_abandon(&server);
+	return 0;
+}
+
+static void release_held(struct quoit_core *core, const struct quoit_message *messages, size_t n,
+			 bool more, void *ctx)
+{
+	(void)core;
+	(void)messages;
+	(void)n;
+	(void)more;
+	(void)ctx;
+	quoit_stream_send(seen.held, "late", 4);
+	quoit_stream_release(seen.held);
+}
+
+static void never_answer(struct quoit_core *core, const struct quoit_message *messages, size_t n,
+			 bool more, void *ctx)
+{
+	(void)core;
+	(void)messages;
+	(void)more;
+	(void)ctx;
+	quoit_add(&seen.worked, n);
+}
+
+static void note_reply(struct quoit_core *core, const struct quoit_message *reply, void *ctx)
+{
+	(void)ctx;
+	quoit_add(&seen.replies, 1);
+	if (reply->status == -ECANCELED)
+		quoit_add(&seen.cancelled, 1);
+	/* Nothing new may be begun any more. */
+	seen.rc[1] = quoit_call(core, 0, OP_NEVER, NULL, 0, note_reply, NULL);
+}
+
+static int register_never(struct quoit_core *core, void *ctx)
+{
+	const int rc = quoit_on_message(core, OP_NEVER, never_answer, ctx);
+
+	return rc < 0 ? rc : quoit_on_message(core, OP_RELEASE, release_held, ctx);
+}
+
+static void call_in_vain(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < 3; i++)
+		seen.rc[0] |= quoit_call(core, 1, OP_NEVER, NULL, 0, note_reply, NULL);
+}
+
+static void calls_that_nobody_answers_are_cancelled_at_the_deadline_and_named(void **state)
+{
+	struct quoit_reason why = {0};
+
+	(void)state;
+	server.also = register_never;
+	server_start(&server);
+	server_run(&server, 0, call_in_vain, NULL);
+	assert_soon(quoit_load_acquire(&seen.worked) == 3);
+	assert_int_equal(server_stop_within(&server, 20 * MS, &why), -ETIMEDOUT);
+	assert_non_null(strstr(why.text, "core 0"));
+	assert_non_null(strstr(why.text, "3 calls"));
+	assert_int_equal(seen.rc[0], 0);
+	assert_int_equal(seen.replies, 3);
+	assert_int_equal(seen.cancelled, 3);
+	assert_int_equal(seen.rc[1], -ESHUTDOWN);
+}
+
+/*
+ * Core 1 owes nothing and is quiet, but a timer of it still calls core 0; that never answers, but
+ * ends what kept it from being quiet itself. The call must not be forgotten.
+ */
+static void call_when_quiet(struct quoit_timer *timer, void *ctx)
+{
+	struct quoit_core *core = ctx;
+
+	if (!quoit_core_is_stopping(core)) {
+		quoit_timers_start(quoit_core_timers(core), timer, quoit_core_now_ns(core) + MS,
+				   call_when_quiet, core);
+		return;
+	}
+	if (!seen.rc[2]) { /* one more turn, so that it surely is quiet */
+		seen.rc[2] = 1;
+		quoit_timers_start(quoit_core_timers(core), timer,
+				   quoit_core_now_ns(core) + 20 * MS, call_when_quiet, core);
+		return;
+	}
+	seen.rc[0] = quoit_call(core, 0, OP_NEVER, NULL, 0, note_reply, NULL);
+	seen.rc[3] = quoit_post(core, 0, OP_RELEASE, NULL, 0);
+}
+
+static void begin_timer(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	quoit_timers_start(quoit_core_timers(core), &seen.timer, quoit_core_now_ns(core),
+			   call_when_quiet, core);
+}
+
+static void hold_on_core_0(struct quoit_core *core, void *ctx)
+{
+	(void)core;
+	(void)ctx;
+	quoit_stream_hold(seen.held);
+}
+
+static void note_held(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
+{
+	(void)in;
+	(void)ctx;
+	seen.held = stream;
+	quoit_add(&seen.data, 1);
+}
+
+static int listen_on_core_0(struct quoit_core *core, void *ctx)
+{
+	const struct quoit_stream_events events = {.data = note_held};
+	int rc = register_never(core, ctx);
+
+	if (rc >= 0 && quoit_core_index(core) == 0)
+		seen.rc[1] = rc = quoit_listen(core, "127.0.0.9:0", &events, NULL);
+	return rc;
+}
+
+static void a_call_made_while_stopping_is_answered_or_cancelled(void **state)
+{
+	int fd;
+
+	(void)state;
+	server.also = listen_on_core_0;
+	server_start(&server);
+	fd = client_connect_to(9, seen.rc[1]);
+	assert_true(fd >= 0);
+	assert_int_equal(client_send(fd, "x", 1), 0);
+	assert_soon(quoit_load_acquire(&seen.data) == 1);
+	server_run(&server, 0, hold_on_core_0, NULL);
+	server_run(&server, 1, begin_timer, NULL);
+	server_stop(&server);
+	assert_int_equal(seen.rc[0], 0);
+	assert_int_equal(seen.rc[3], 0);
+	assert_int_equal(seen.worked, 1);
+	assert_int_equal(seen.replies, 1);
+	assert_int_equal(seen.cancelled, 1);
+	client_close(fd);
+}
+
+static void try_everything(struct quoit_core *core, void *ctx)
+{
+	const struct quoit_stream_events none = {0};
+
+	(void)ctx;
+	if (quoit_core_index(core) != 0)
+		return;
+	seen.rc[0] = quoit_post(core, 1, OP_POST, NULL, 0);
+	seen.rc[1] = quoit_call(core, 1, OP_POST, NULL, 0, note_reply, NULL);
+	seen.rc[2] = quoit_listen(core, "127.0.0.1:0", &none, NULL);
+	seen.rc[3] = quoit_core_is_stopping(core);
+}
+
+static void after_the_end_nothing_can_be_sent_or_begun(void **state)
+{
+	(void)state;
+	server.ended = try_everything;
+	server_start(&server);
+	server_stop(&server);
+	assert_int_equal(seen.rc[0], -ESHUTDOWN);
+	assert_int_equal(seen.rc[1], -ESHUTDOWN);
+	assert_int_equal(seen.rc[2], -ESHUTDOWN);
+	assert_int_equal(seen.rc[3], 1);
+	assert_int_equal(seen.replies, 0);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, forget, abandon)
+	const struct CMUnitTest tests[] = {
+		CASE(calls_that_nobody_answers_are_cancelled_at_the_deadline_and_named),
+		CASE(a_call_made_while_stopping_is_answered_or_cancelled),
+		CASE(after_the_end_nothing_can_be_sent_or_begun),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
