@@ -15,10 +15,11 @@ struct quoit_runtime;
 /* How far a core has come in stopping. It only ever moves forward. See stop.c. */
 enum quoit_phase {
 	QUOIT_PHASE_RUNNING,
-	QUOIT_PHASE_NO_NEW, /* finishes what was accepted */
-	QUOIT_PHASE_QUIET,  /* owes nothing itself, still serves the others */
-	QUOIT_PHASE_SEALED, /* sends nothing more, reads what is left */
-	QUOIT_PHASE_SILENT, /* waits for the kernel to let go of its bell */
+	QUOIT_PHASE_NO_NEW,  /* finishes what was accepted */
+	QUOIT_PHASE_QUIET,   /* owes nothing itself, still serves the others */
+	QUOIT_PHASE_SEALED,  /* sends nothing more, reads what is left */
+	QUOIT_PHASE_DRAINED, /* has read everything, the others may not have */
+	QUOIT_PHASE_SILENT,  /* waits for the kernel to let go of its bell */
 	QUOIT_PHASE_GONE,
 };
 

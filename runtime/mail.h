@@ -74,7 +74,8 @@ QUOIT_MUST_CHECK int quoit_post(struct quoit_core *core, unsigned to, unsigned o
 /*
  * Send one message and have `fn` called with the answer. Whatever body points to must stay until
  * then. Errors: those of quoit_post(). When 0 was returned fn is called exactly once, with status
- * -ECANCELED if the runtime had to stop before the answer came.
+ * -ECANCELED if the runtime had to stop before the answer came. The request may then still be on
+ * its way, or be handled at this moment: what it points to must stay until the stop function.
  */
 QUOIT_MUST_CHECK int quoit_call(struct quoit_core *core, unsigned to, unsigned op, const void *body,
 				size_t len, quoit_reply_fn fn, void *ctx);

@@ -29,7 +29,11 @@ struct quoit_config {
 	 */
 	int (*start)(struct quoit_core *core, void *ctx);
 
-	/* Called on each core's thread when everything has ended, for what start() made. */
+	/*
+	 * Called on each core's thread when everything has ended, for what start() made; also on
+	 * those whose start() failed. No message is handled on any core any more, so what posts and
+	 * calls pointed to may go.
+	 */
 	void (*stop)(struct quoit_core *core, void *ctx);
 
 	void *ctx; /* for start and stop */

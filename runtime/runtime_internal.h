@@ -54,6 +54,7 @@ struct quoit_runtime {
 	uint64_t deadline_ns;
 	uint32_t quiet;
 	uint32_t sealed;
+	uint32_t drained;
 };
 
 /* Keep the first error only. */

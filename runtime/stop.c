@@ -5,16 +5,18 @@
  *   no new   listeners close; streams finish what they have read and send what they owe
  *   quiet    own streams and own calls are over; still answers the others
  *   sealed   once all are quiet: no call can exist any more, so sending ends; lanes are finished
- *   silent   once all are sealed and every lane was read to its end: the bell's poll is cancelled
+ *   drained  once all are sealed and every lane was read to its end: handles no message any more
+ *   silent   once all are drained: the bell's poll is cancelled
  *   gone     the thread ends; memory that others may touch is freed by whoever joins them all
  *
  * Phases only advance, and each wait is for a counter that only grows and whose last contributor
  * wakes everybody; while anyone can still need an answer, everyone still serves. Leaving as soon as
- * one's own work is done would strand the calls of the others.
+ * one's own work is done would strand the calls of the others; leaving before all are drained would
+ * free, in the stop function, what a message that is still being handled points to.
  *
  * edge    released by                         acquired by                    carries
  * stop    quoit_runtime_stop: stop_wanted     quoit_runtime_is_stopping      the deadline
- * quiet   announce: quiet, sealed             all_are                        "I have come so far"
+ * quiet   announce: quiet, sealed, drained    all_are                        "I have come so far"
  */
 #include <quoit/runtime/runtime_internal.h>
 
@@ -166,6 +168,12 @@ static bool step(struct quoit_core *core)
 		return true;
 	case QUOIT_PHASE_SEALED:
 		if (!all_are(core, &runtime->sealed) || !quoit_mail_is_drained(&core->mail))
+			return false;
+		core->phase = QUOIT_PHASE_DRAINED;
+		announce(core, &runtime->drained);
+		return true;
+	case QUOIT_PHASE_DRAINED:
+		if (!all_are(core, &runtime->drained))
 			return false;
 		/* Made after this core was quiet, and the answer came too late or never. */
 		(void)quoit_mail_cancel_calls(&core->mail);

@@ -26,7 +26,7 @@ enum {
 static struct server server;
 
 static struct {
-	uint64_t opened, data, closed, replies, posts, worked;
+	uint64_t opened, data, closed, replies, posts, worked, ended;
 	int reason;
 	int rc[4];
 	struct quoit_stream *held;
@@ -291,6 +291,58 @@ static void what_was_posted_before_the_stop_arrives(void **state)
 	assert_int_equal(seen.posts, 100);
 }
 
+/*
+ * Core 1 handles more posts than a turn takes, and looks each time whether core 0 has already run
+ * its stop function, where it frees what the posts may point to.
+ */
+static void watch_the_other(struct quoit_core *core, const struct quoit_message *messages, size_t n,
+			    bool more, void *ctx)
+{
+	const uint64_t until = quoit_clock_now_ns() + 20 * MS;
+
+	note_posts(core, messages, n, more, ctx);
+	while (quoit_core_is_stopping(core) && quoit_clock_now_ns() < until)
+		if (quoit_load_acquire(&seen.ended))
+			seen.reason = -EFAULT;
+}
+
+static int register_watch(struct quoit_core *core, void *ctx)
+{
+	return quoit_on_message(core, OP_POST, watch_the_other, ctx);
+}
+
+static void note_end(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	if (quoit_core_index(core) == 0)
+		quoit_store_release(&seen.ended, 1);
+}
+
+static void post_many_and_stop(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < 4000; i++)
+		seen.rc[0] |= quoit_post(core, 1, OP_POST, NULL, 0);
+	quoit_runtime_stop(quoit_core_runtime(core), 20000 * MS);
+}
+
+static void no_stop_function_runs_while_a_message_is_still_handled(void **state)
+{
+	struct quoit_reason why = {0};
+
+	(void)state;
+	server.config.calls_per_pair = 4096;
+	server.also = register_watch;
+	server.ended = note_end;
+	serve(echo);
+	server_run(&server, 0, post_many_and_stop, NULL);
+	assert_int_equal(server_wait(&server, &why), 0);
+	assert_int_equal(seen.rc[0], 0);
+	assert_int_equal(seen.posts, 4000);
+	assert_int_equal(seen.ended, 1);
+	assert_int_equal(seen.reason, 0);
+}
+
 /* --- stuck ----------------------------------------------------------------------------------- */
 
 static void hold_it(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
@@ -431,6 +483,7 @@ int main(void)
 		CASE(a_handler_may_stop_the_runtime_and_its_answer_still_leaves),
 		CASE(requests_under_way_are_answered_before_the_end),
 		CASE(what_was_posted_before_the_stop_arrives),
+		CASE(no_stop_function_runs_while_a_message_is_still_handled),
 		CASE(a_hold_that_is_never_released_is_cut_off_and_named),
 		CASE(a_second_stop_brings_the_end_nearer_but_never_further),
 		CASE(a_stop_waits_for_what_is_held_and_takes_no_newcomer_meanwhile),
