@@ -41,6 +41,7 @@ struct kv_answer *answer_queue(struct kv_connection *connection)
 	answer->counted = 0;
 	answer->closes = false;
 	answer->sent = true;
+	answer->cancelled = false;
 	answer->memory = NULL;
 	if (connection->last)
 		connection->last->next = answer;
@@ -56,6 +57,11 @@ struct kv_answer *answer_queue(struct kv_connection *connection)
 
 void answer_free(struct kv_core *core, struct kv_answer *answer)
 {
+	if (answer->cancelled) {
+		answer->next = core->cancelled;
+		core->cancelled = answer;
+		return;
+	}
 	gather_release(&answer->gather);
 	kv_reply_release(&answer->reply);
 	free(answer->memory);
@@ -109,6 +115,8 @@ static void replied(struct quoit_core *core, const struct quoit_message *message
 	(void)core;
 	if (message->status >= 0)
 		memcpy(&part, message->body, sizeof(part));
+	else
+		answer->cancelled = true;
 	took_part(answer, &part);
 	if (is_answered(answer))
 		connection_advance(answer->connection);

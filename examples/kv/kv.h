@@ -66,6 +66,7 @@ struct kv_answer {
 	size_t counted;	      /* bytes of it in the connection's pending_bytes */
 	bool closes;	      /* the connection ends after it */
 	bool sent;	      /* nothing is left to be sent */
+	bool cancelled;	      /* an owner may still use it, until all cores have stopped */
 	void *memory;	      /* items, keys and values that outlive the input; NULL: none */
 	char bytes[KV_ANSWER_INLINE];
 };
@@ -83,6 +84,7 @@ struct kv_core {
 	struct reply_sink sink; /* gathers the answers of one handler call */
 	struct quoit_timer expiry;
 	struct kv_answer *free_answers;
+	struct kv_answer *cancelled;
 	struct kv_answer *unsent_first; /* no credit: in the order in which they came */
 	struct kv_answer *unsent_last;
 	uint32_t *own_first;	   /* scratch: first item per owner */

@@ -94,6 +94,13 @@ static void free_core(struct kv_core *core)
 {
 	if (!core)
 		return;
+	while (core->cancelled) {
+		struct kv_answer *answer = core->cancelled;
+
+		core->cancelled = answer->next;
+		answer->cancelled = false;
+		answer_free(core, answer);
+	}
 	while (core->free_answers) {
 		struct kv_answer *answer = core->free_answers;
 
