@@ -8,6 +8,8 @@
 #define QUOIT_IO_COMPAT_INTERNAL_H
 
 #include <liburing.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* 6.6: no index array between the submission tail and the entries. */
 #ifndef IORING_SETUP_NO_SQARRAY
@@ -18,6 +20,20 @@
 #ifndef IORING_FEAT_MIN_TIMEOUT
 #define IORING_FEAT_MIN_TIMEOUT (1U << 15)
 #endif
+
+/* struct io_uring_getevents_arg by its newer name: liburing before 2.8 calls the second word pad.
+ */
+struct quoit_getevents_arg {
+	uint64_t sigmask;
+	uint32_t sigmask_bytes;
+	uint32_t min_wait_us;
+	uint64_t ts;
+};
+
+_Static_assert(sizeof(struct quoit_getevents_arg) == sizeof(struct io_uring_getevents_arg) &&
+		       offsetof(struct quoit_getevents_arg, ts) ==
+			       offsetof(struct io_uring_getevents_arg, ts),
+	       "the kernel reads it as its own struct");
 
 /* 6.15: a sleeping loop does not count as waiting for I/O in the load figures. */
 #ifndef IORING_FEAT_NO_IOWAIT

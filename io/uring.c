@@ -45,7 +45,7 @@ static int note_result(struct quoit_uring *uring, int entered)
 }
 
 static int enter(struct quoit_uring *uring, unsigned wait_for, unsigned flags,
-		 const struct io_uring_getevents_arg *arg)
+		 const struct quoit_getevents_arg *arg)
 {
 	quoit_count(&uring->counts.enters, 1);
 	return note_result(uring,
@@ -61,7 +61,7 @@ int quoit_uring_submit(struct quoit_uring *uring)
 
 int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t gather_ns)
 {
-	struct io_uring_getevents_arg arg = {0};
+	struct quoit_getevents_arg arg = {0};
 	struct __kernel_timespec limit;
 	const bool gather = gather_ns && uring->can_gather;
 
@@ -73,7 +73,7 @@ int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t g
 		arg.ts = (uint64_t)(uintptr_t)&limit;
 	}
 	if (gather)
-		arg.pad = (uint32_t)(gather_ns / NS_PER_US); /* min_wait_usec since 6.12 */
+		arg.min_wait_us = (uint32_t)(gather_ns / NS_PER_US);
 	return enter(uring, gather ? GATHER_MOST : 1, uring->wait_flags | IORING_ENTER_EXT_ARG,
 		     &arg);
 }
