@@ -63,7 +63,9 @@ int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t g
 {
 	struct quoit_getevents_arg arg = {0};
 	struct __kernel_timespec limit;
-	const bool gather = gather_ns && uring->can_gather;
+	/* The kernel would gather beyond the longest time too, and make a timer late. */
+	const uint64_t gather_us = quoit_min(gather_ns, timeout_ns) / NS_PER_US;
+	const bool gather = gather_us && uring->can_gather;
 
 	if (timeout_ns == QUOIT_URING_NO_TIMEOUT && !gather)
 		return enter(uring, 1, uring->wait_flags, NULL);
@@ -73,7 +75,7 @@ int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t g
 		arg.ts = (uint64_t)(uintptr_t)&limit;
 	}
 	if (gather)
-		arg.min_wait_us = (uint32_t)(gather_ns / NS_PER_US);
+		arg.min_wait_us = (uint32_t)quoit_min(gather_us, UINT32_MAX);
 	return enter(uring, gather ? GATHER_MOST : 1, uring->wait_flags | IORING_ENTER_EXT_ARG,
 		     &arg);
 }

@@ -31,6 +31,7 @@ static struct {
 	unsigned lacks;	 /* features taken from its answer */
 	int enter;	 /* errno that the next io_uring_enter fails with */
 	unsigned setups;
+	uint32_t gathered_us; /* what the last sleep wanted to gather for */
 } fault;
 
 static unsigned arguments_of(long number)
@@ -85,6 +86,8 @@ long __wrap_syscall(long number, ...)
 		fault.enter = 0;
 		return refuse(error);
 	}
+	if (number == SYS_io_uring_enter && a[3] & IORING_ENTER_EXT_ARG)
+		fault.gathered_us = ((const struct quoit_getevents_arg *)a[4])->min_wait_us;
 	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
@@ -250,6 +253,19 @@ static void a_sleep_ends_with_its_time(void **state)
 	assert_int_equal(quoit_uring_reap(&uring, 10), 0);
 }
 
+static void a_sleep_gathers_no_longer_than_its_time(void **state)
+{
+	(void)state;
+	open_ring();
+	uring.can_gather = true; /* an older kernel refuses the enter, and that is all */
+	(void)quoit_uring_sleep(&uring, 2000000, 50000);
+	assert_int_equal(fault.gathered_us, 50);
+	(void)quoit_uring_sleep(&uring, 20000, 50000);
+	assert_int_equal(fault.gathered_us, 20);
+	(void)quoit_uring_sleep(&uring, 900, 50000);
+	assert_int_equal(fault.gathered_us, 0);
+}
+
 static void a_completion_of_no_known_kind_is_counted_and_dropped(void **state)
 {
 	static const uint64_t wrong[] = {0,
@@ -367,6 +383,7 @@ int main(void)
 		CASE(completions_beyond_the_queue_are_not_lost),
 		CASE(an_operation_is_cancelled_by_its_name),
 		CASE(a_sleep_ends_with_its_time),
+		CASE(a_sleep_gathers_no_longer_than_its_time),
 		CASE(a_completion_of_no_known_kind_is_counted_and_dropped),
 		CASE(an_enter_that_fails_in_passing_loses_nothing),
 		CASE(each_refusal_has_its_reason_and_what_to_do),
