@@ -2,6 +2,8 @@
 /* chunk.c - see chunk_internal.h. */
 #include <quoit/io/chunk_internal.h>
 
+#define CHUNK_ALIGN 64 /* a line; more could cost a chunk where the region begins unaligned */
+
 static void put_free(struct quoit_chunks *chunks, struct quoit_chunk *chunk)
 {
 	chunk->next = chunks->free;
@@ -31,7 +33,7 @@ int quoit_chunks_open(struct quoit_chunks *chunks, uint32_t warm, uint32_t most,
 		}
 	}
 	*chunks = (struct quoit_chunks){.warm = first, .rest = rest, .most = quoit_max(warm, most)};
-	while ((chunk = quoit_region_take(&chunks->warm, QUOIT_CHUNK_BYTES, QUOIT_CHUNK_BYTES)))
+	while ((chunk = quoit_region_take(&chunks->warm, QUOIT_CHUNK_BYTES, CHUNK_ALIGN)))
 		put_free(chunks, chunk);
 	return 0;
 }
@@ -50,7 +52,7 @@ struct quoit_chunk *quoit_chunk_take(struct quoit_chunks *chunks)
 	if (chunk)
 		chunks->free = chunk->next;
 	else
-		chunk = quoit_region_take(&chunks->rest, QUOIT_CHUNK_BYTES, QUOIT_CHUNK_BYTES);
+		chunk = quoit_region_take(&chunks->rest, QUOIT_CHUNK_BYTES, CHUNK_ALIGN);
 	if (!chunk)
 		return NULL;
 	chunk->next = NULL;
