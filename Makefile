@@ -267,7 +267,7 @@ endif
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
              $(stress:%=build/release/%) $(e2e:%=build/release/%) $(scripts)
 
-test: $(if $(T),test-one,test-all) ## Lint, unit tests under sanitizers, end-to-end tests; T=one
+test: $(if $(T),test-one,test-all) ## Lint, unit tests with sanitizers, end to end; T=rings/spsc
 test-all:
 	@tests/support/install-packages.sh test
 	$(call again,asan) tests-asan
@@ -295,7 +295,7 @@ mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail
 	@tests/support/install-packages.sh test
 	@bash tests/mutate/wake.sh $(O)
 
-bench-net: ## Cycles per request against epoll, raw io_uring and redis
+bench-net: ## Cost of a request against epoll, raw io_uring and redis (ROUNDS=5)
 	@tests/support/install-packages.sh bench
 	$(call again,release) all $(bench:%=build/release/%)
 	@bash tests/bench/net.sh build/release
