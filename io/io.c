@@ -235,9 +235,27 @@ static void end_stream(struct quoit_op_owner *owner, int reason)
 
 void quoit_io_stop(struct quoit_io *io)
 {
-	io->stopping = true;
 	for_each_live(&io->listeners, close_listener, 0);
 	for_each_live(&io->streams, leave_stream, 0);
+}
+
+static void accept_anew(struct quoit_op_owner *owner, int unused)
+{
+	(void)unused;
+	quoit_listener_accept_anew((void *)owner);
+}
+
+void quoit_io_resync(struct quoit_io *io)
+{
+	for_each_live(&io->listeners, accept_anew, 0);
+	for_each_live(&io->streams, end_stream, -ENOMEM);
+}
+
+unsigned quoit_io_degraded(const struct quoit_io *io)
+{
+	return !!io->bufs.region.degraded + !!io->chunks.warm.degraded +
+	       !!io->chunks.rest.degraded + !!io->streams.region.degraded +
+	       !!io->listeners.region.degraded;
 }
 
 void quoit_io_abort(struct quoit_io *io, int reason)

@@ -24,7 +24,6 @@ struct quoit_io {
 	size_t inbox_bytes; /* received, kept for handlers outside of the receive buffers */
 	size_t inbox_bytes_max;
 	uint64_t now_ns; /* set by the loop, once a turn */
-	bool stopping;
 	uint32_t core;
 	void *owner; /* the runtime's core; opaque here */
 	struct quoit_io_counts counts;
@@ -54,6 +53,15 @@ QUOIT_HOT bool quoit_io_has_work(const struct quoit_io *io)
 
 /* No new connections, no new requests: close every stream as soon as it owes nothing. */
 void quoit_io_stop(struct quoit_io *io);
+
+/*
+ * The kernel had no memory to keep a completion, and nobody knows whose it was: end the streams,
+ * because none can be trusted to go on, and accept anew.
+ */
+void quoit_io_resync(struct quoit_io *io);
+
+/* How many of the memory regions are not where they were meant to be. */
+unsigned quoit_io_degraded(const struct quoit_io *io);
 
 /* End every stream now, whatever it owes. */
 void quoit_io_abort(struct quoit_io *io, int reason);

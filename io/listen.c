@@ -216,6 +216,12 @@ void quoit_listener_stream_closed(struct quoit_listener *listener)
 	bury_if_over(listener);
 }
 
+void quoit_listener_accept_anew(struct quoit_listener *listener)
+{
+	if (!listener->closing && !quoit_link_is_in(&listener->backing_off) && arm(listener) < 0)
+		back_off(listener);
+}
+
 void quoit_listeners_retry(struct quoit_io *io)
 {
 	struct quoit_link due;

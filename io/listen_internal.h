@@ -50,6 +50,9 @@ void quoit_listener_cancelled(struct quoit_op_owner *owner, int res, uint32_t fl
 /* One of its streams has ended: descriptors may be free again. */
 void quoit_listener_stream_closed(struct quoit_listener *listener);
 
+/* The end of its accept may have been lost; a second accept beside it does no harm. */
+void quoit_listener_accept_anew(struct quoit_listener *listener);
+
 /* Try again those whose pause is over. */
 void quoit_listeners_retry(struct quoit_io *io);
 

@@ -158,7 +158,8 @@ int quoit_uring_cancel(struct quoit_uring *uring, uint64_t user_data, enum quoit
 
 	if (!sqe)
 		return -EBUSY;
-	io_uring_prep_cancel64(sqe, user_data, 0);
+	io_uring_prep_cancel64(sqe, user_data,
+			       IORING_ASYNC_CANCEL_ALL); /* an accept may be doubled */
 	quoit_uring_tag(sqe, kind, owner);
 	return 0;
 }

@@ -288,6 +288,7 @@ void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 	quoit_count(&loop->counts.turns, 1);
 	if (quoit_unlikely(io->uring.lost)) {
 		io->uring.lost = false;
+		quoit_io_resync(io);
 		loop->bell_armed = false; /* arming twice is harmless, not being armed is not */
 	}
 	if (quoit_unlikely(bell_is_deaf(loop)))

@@ -41,7 +41,7 @@ struct quoit_stats {
 	struct quoit_io_counts io;
 
 	/* memory */
-	uint64_t numa_degraded; /* 1 if memory is not where it was meant to be */
+	uint64_t numa_degraded; /* regions of memory that are not where they were meant to be */
 };
 
 QUOIT_C_END

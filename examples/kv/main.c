@@ -25,7 +25,7 @@
 #define COALESCE_NS    100000 /* a busy server for many clients: throughput before 0.1 ms */
 
 static const char usage[] =
-	"usage: kv [--port N] [--bind ADDRESS] [--cores N] [--memory BYTES]\n"
+	"usage: kv [--port N] [--bind ADDRESS] [--cores N] [--memory BYTES] [--bulk BYTES]\n"
 	"\n"
 	"  --port N       port to listen on, 0 for any free one (6379)\n"
 	"  --bind ADDRESS numeric address to listen on (127.0.0.1); there is no password, so "
@@ -146,6 +146,7 @@ static int serve(const struct options *o)
 	}
 	server->config.memory_bytes = o->memory;
 	server->config.limits = RESP_LIMITS_DEFAULT;
+	server->config.limits.request_bytes += o->bulk - server->config.limits.bulk_bytes;
 	server->config.limits.bulk_bytes = o->bulk;
 	snprintf(server->config.address, sizeof(server->config.address), format, o->bind,
 		 (unsigned)o->port);

@@ -77,32 +77,47 @@ static int start(struct quoit_core *core, void *ctx)
 	return port;
 }
 
-/* MSET and MGET of as many keys, so that half of them are the other core's, and one by one. */
-static size_t write_requests(char *out)
-{
-	char *at = out;
+struct text {
+	char bytes[64 << 10];
+	size_t len;
+};
 
-	at += sprintf(at, "*%d\r\n$4\r\nMSET\r\n", 2 * ITEMS + 1);
+__attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *format, ...)
+{
+	const size_t room = sizeof(text->bytes) - text->len;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text->bytes + text->len, room, format, args);
+	va_end(args);
+	if (n > 0 && (size_t)n < room)
+		text->len += (size_t)n;
+}
+
+/* MSET and MGET of as many keys, so that half of them are the other core's, and one by one. */
+static void write_requests(struct text *text)
+{
+	put(text, "*%d\r\n$4\r\nMSET\r\n", 2 * ITEMS + 1);
 	for (unsigned i = 0; i < ITEMS; i++)
-		at += sprintf(at, "$4\r\nk%03u\r\n$100\r\n%0100u\r\n", i, i);
-	at += sprintf(at, "*%d\r\n$4\r\nMGET\r\n", ITEMS + 1);
+		put(text, "$4\r\nk%03u\r\n$100\r\n%0100u\r\n", i, i);
+	put(text, "*%d\r\n$4\r\nMGET\r\n", ITEMS + 1);
 	for (unsigned i = 0; i < ITEMS; i++)
-		at += sprintf(at, "$4\r\nk%03u\r\n", i);
+		put(text, "$4\r\nk%03u\r\n", i);
 	for (unsigned i = 0; i < 8; i++)
-		at += sprintf(at, "*3\r\n$3\r\nSET\r\n$4\r\nk%03u\r\n$900\r\n%0900u\r\n", i, i);
-	return (size_t)(at - out);
+		put(text, "*3\r\n$3\r\nSET\r\n$4\r\nk%03u\r\n$900\r\n%0900u\r\n", i, i);
 }
 
 static void requests_of_a_core_that_gave_up_find_what_they_point_to(void **state)
 {
-	static char requests[64 << 10];
-	const size_t len = write_requests(requests);
+	static struct text requests;
 	struct quoit_runtime *runtime;
 	struct quoit_reason why = {0};
 	int fds[CLIENTS];
 	int rc;
 
 	(void)state;
+	write_requests(&requests);
 	rc = quoit_runtime_start(
 		&(struct quoit_config){
 			.cores = 2, .start = start, .stop = server_stop, .ctx = server},
@@ -115,7 +130,7 @@ static void requests_of_a_core_that_gave_up_find_what_they_point_to(void **state
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		fds[i] = client_connect_to(2, port);
 		assert_true(fds[i] >= 0);
-		assert_int_equal(client_send(fds[i], requests, len), 0);
+		assert_int_equal(client_send(fds[i], requests.bytes, requests.len), 0);
 	}
 	assert_true(forwards(CLIENTS));
 	quoit_runtime_stop(runtime, 0);
@@ -135,7 +150,7 @@ static int make_server(void **state)
 	if (!server)
 		return -1;
 	memset(server, 0, sizeof(*server));
-	strcpy(server->config.address, "127.0.0.1:0");
+	memcpy(server->config.address, "127.0.0.1:0", sizeof("127.0.0.1:0"));
 	server->config.memory_bytes = 64 << 20;
 	server->config.limits = RESP_LIMITS_DEFAULT;
 	return hash_secret_make(&server->secret);
