@@ -56,6 +56,12 @@ QUOIT_HOT void quoit_bufring_give(struct quoit_bufring *bufs, uint16_t id)
 	bufs->in_hand--;
 }
 
+/* Does a stream wait although there are buffers? It would be deaf if the loop slept now. */
+QUOIT_HOT bool quoit_bufring_owes(const struct quoit_bufring *bufs)
+{
+	return quoit_link_is_in(&bufs->waiting) && bufs->in_hand < bufs->count;
+}
+
 /* Show the kernel what has been given back. */
 QUOIT_HOT void quoit_bufring_publish(struct quoit_bufring *bufs)
 {

@@ -48,7 +48,8 @@ uint64_t quoit_io_next_ns(const struct quoit_io *io);
 /* Is there something left for the next turn that no completion will announce? */
 QUOIT_HOT bool quoit_io_has_work(const struct quoit_io *io)
 {
-	return quoit_link_is_in(&io->attention) || quoit_link_is_in(&io->sending);
+	return quoit_link_is_in(&io->attention) || quoit_link_is_in(&io->sending) ||
+	       quoit_bufring_owes(&io->bufs);
 }
 
 /* No new connections, no new requests: close every stream as soon as it owes nothing. */

@@ -488,6 +488,68 @@ static void with_two_buffers_for_many_streams_nobody_is_stuck_and_nothing_is_los
 	server_stop(&server);
 }
 
+enum {
+	BUSY = 2, /* as many as there are buffers */
+	IDLE = 30
+};
+
+static struct {
+	struct quoit_stream *streams[BUSY + IDLE];
+	uint64_t opened;
+} crowd;
+
+static void pause_in_crowd(struct quoit_stream *stream, void *ctx)
+{
+	(void)ctx;
+	quoit_stream_pause(stream);
+	crowd.streams[crowd.opened] = stream;
+	quoit_count(&crowd.opened, 1);
+}
+
+static void resume_crowd(struct quoit_core *core, void *ctx)
+{
+	(void)core;
+	(void)ctx;
+	for (unsigned i = 0; i < BUSY + IDLE; i++)
+		quoit_stream_resume(crowd.streams[i]);
+}
+
+/*
+ * The busy ones take all buffers, and the idle ones wait for some although nothing is there to
+ * read. They are more than there are buffers; all must be armed again before the core sleeps.
+ */
+static void streams_that_wait_for_a_buffer_with_nothing_to_read_are_heard_again(void **state)
+{
+	char byte = 'x';
+	int fds[BUSY + IDLE];
+
+	(void)state;
+	memset(&crowd, 0, sizeof(crowd));
+	server.config.io.buffer_bytes = 256;
+	server.config.io.buffer_count = BUSY;
+	server.events.opened = pause_in_crowd;
+	server.events.data = echo;
+	server_start(&server);
+	for (unsigned i = 0; i < BUSY + IDLE; i++) {
+		fds[i] = client_connect(server.port);
+		assert_true(fds[i] >= 0);
+		assert_soon(quoit_load(&crowd.opened) == i + 1);
+		if (i < BUSY)
+			assert_int_equal(client_send(fds[i], &byte, 1), 0);
+	}
+	server_run(&server, 0, resume_crowd, NULL);
+	for (unsigned i = 0; i < BUSY; i++)
+		assert_int_equal(client_receive(fds[i], &byte, 1), 1);
+	for (unsigned i = BUSY + IDLE; i-- > BUSY;) { /* alone: nobody else wakes the core */
+		assert_int_equal(client_send(fds[i], &byte, 1), 0);
+		assert_int_equal(client_receive(fds[i], &byte, 1), 1);
+	}
+	assert_true(server_stats(&server).io.buffers_exhausted > 0);
+	for (unsigned i = 0; i < BUSY + IDLE; i++)
+		client_close(fds[i]);
+	server_stop(&server);
+}
+
 static void keep_it_all(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
 {
 	(void)ctx;
@@ -552,6 +614,7 @@ int main(void)
 		CASE(a_stream_paused_when_it_opens_reads_nothing_before_it_is_resumed),
 		CASE(the_end_of_the_peer_is_told_after_a_pause_and_not_during_it),
 		CASE(with_two_buffers_for_many_streams_nobody_is_stuck_and_nothing_is_lost),
+		CASE(streams_that_wait_for_a_buffer_with_nothing_to_read_are_heard_again),
 		CASE(kept_bytes_of_all_streams_have_a_limit),
 	};
 
