@@ -26,6 +26,7 @@ static const struct text errors[KV_ERRORS] = {
 	[KV_SYNTAX] = TEXT("-ERR syntax error\r\n"),
 	[KV_STRING_TOO_LONG] =
 		TEXT("-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"),
+	[KV_REPLY_TOO_LONG] = TEXT("-ERR reply too long, ask for fewer keys at once\r\n"),
 };
 
 bool kv_reply_own(struct kv_reply *reply)

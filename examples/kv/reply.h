@@ -40,6 +40,7 @@ enum kv_error {
 	KV_OVERFLOW,
 	KV_SYNTAX,
 	KV_STRING_TOO_LONG,
+	KV_REPLY_TOO_LONG,
 	KV_ERRORS,
 };
 

@@ -118,6 +118,19 @@ static void execute_append(struct shard *shard, const struct kv_request *request
 		answer_integer(reply, grown);
 }
 
+/* One key of a MGET. Returns how many bytes it adds to the reply, or -1 if memory is out. */
+static int64_t execute_mget(struct shard *shard, const struct kv_request *request,
+			    struct kv_item *item, int64_t bytes_before)
+{
+	const struct table_entry *const entry =
+		table_find(&shard->table, item->key, item->key_len, item->hash, shard->now_ns);
+	const int64_t bytes = entry != NULL ? entry->value_len : 0;
+
+	if (bytes_before + bytes > (int64_t)KV_MGET_BYTES)
+		return bytes; /* the answer is an error: not copied */
+	return answer_value(&item->reply, entry, request->flags & KV_BORROW) ? bytes : -1;
+}
+
 /* One key of many. Returns what it adds to the sum, or -1 if memory is out. */
 static int execute_item(struct shard *shard, const struct kv_request *request, struct kv_item *item)
 {
@@ -125,12 +138,6 @@ static int execute_item(struct shard *shard, const struct kv_request *request, s
 	const uint64_t now_ns = shard->now_ns;
 
 	switch (request->op) {
-	case KV_MGET:
-		return answer_value(&item->reply,
-				    table_find(table, item->key, item->key_len, item->hash, now_ns),
-				    request->flags & KV_BORROW)
-			       ? 0
-			       : -1;
 	case KV_MSET:
 		return table_set(table, item->key, item->key_len, item->hash, item->value,
 				 item->value_len, TABLE_NO_DEADLINE, now_ns) == 0
@@ -150,7 +157,9 @@ static void execute_items(struct shard *shard, const struct kv_request *request,
 	bool out_of_memory = false;
 
 	for (uint32_t at = request->first_item; at != KV_NO_ITEM; at = request->items[at].next) {
-		const int rc = execute_item(shard, request, &request->items[at]);
+		struct kv_item *const item = &request->items[at];
+		const int64_t rc = request->op == KV_MGET ? execute_mget(shard, request, item, sum)
+							  : execute_item(shard, request, item);
 
 		if (rc < 0)
 			out_of_memory = true;
@@ -159,6 +168,8 @@ static void execute_items(struct shard *shard, const struct kv_request *request,
 	}
 	if (out_of_memory)
 		answer_error(reply, KV_OUT_OF_MEMORY);
+	else if (request->op == KV_MGET && sum > (int64_t)KV_MGET_BYTES)
+		answer_error(reply, KV_REPLY_TOO_LONG);
 	else
 		answer_integer(reply, sum);
 }

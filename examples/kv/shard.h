@@ -46,6 +46,9 @@ enum kv_flag {
 
 #define KV_NO_ITEM UINT32_MAX
 
+/* Values that one MGET gets from one shard, or a small request would take memory without bound. */
+#define KV_MGET_BYTES ((size_t)16 << 20)
+
 /* One key of many; what comes in and what goes out share their place. */
 struct kv_item {
 	const char *key;
