@@ -25,7 +25,6 @@ struct half {
 struct mesh {
 	struct lockstep pair;
 	struct half halves[2]; /* 0 reads, 1 writes */
-	uint64_t rounds;
 	uint64_t seed;
 	bool refused; /* io_uring is: nothing ran */
 	QUOIT_ISOLATED uint64_t seen;
@@ -113,7 +112,7 @@ static void write_round(struct mesh *mesh, struct random *random)
 	lockstep_meet(&mesh->pair, 1);
 }
 
-static void read_round(struct mesh *mesh, struct random *random)
+static void read_round(struct mesh *mesh, struct random *random, uint64_t round)
 {
 	struct quoit_core *core = &mesh->halves[0].core;
 	struct quoit_source *source = &core->mail.source;
@@ -129,6 +128,7 @@ static void read_round(struct mesh *mesh, struct random *random)
 	mesh->lost += !saw && !mesh->rang;
 	quoit_wake_disarm(&core->loop.wake);
 	(void)source->dispatch(source, 1000); /* `taken` says how many */
+	lockstep_may_end(&mesh->pair, round, mesh->lost);
 	lockstep_meet(&mesh->pair, 0);
 }
 
@@ -139,7 +139,7 @@ static void *writer_worker(void *arg)
 
 	if (!enter(mesh, 1))
 		return NULL;
-	for (uint64_t i = 0; i < mesh->rounds; i++)
+	for (uint64_t i = 0; i < mesh->pair.rounds; i++)
 		write_round(mesh, &random);
 	leave(mesh, 1);
 	return NULL;
@@ -154,8 +154,8 @@ static void *reader_worker(void *arg)
 		mesh->refused = true;
 		return NULL;
 	}
-	for (uint64_t i = 0; i < mesh->rounds; i++)
-		read_round(mesh, &random);
+	for (uint64_t i = 0; i < mesh->pair.rounds; i++)
+		read_round(mesh, &random, i);
 	leave(mesh, 0);
 	return NULL;
 }
@@ -165,7 +165,7 @@ int main(void)
 	static struct mesh mesh;
 	pthread_t reader, writer;
 
-	mesh.rounds = stress_amount("STRESS_ROUNDS", 1000000, 50000);
+	lockstep_begin(&mesh.pair, stress_amount("STRESS_ROUNDS", 1000000, 50000));
 	mesh.seed = random_seed();
 	printf("note: SEED=%llu\n", (unsigned long long)mesh.seed);
 	if (pthread_create(&reader, NULL, reader_worker, &mesh) ||
@@ -179,10 +179,10 @@ int main(void)
 		return 0;
 	}
 	printf("RESULT name=mesh rounds=%llu seen=%llu rung=%llu lost=%llu\n",
-	       (unsigned long long)mesh.rounds, (unsigned long long)mesh.seen,
+	       (unsigned long long)mesh.pair.rounds, (unsigned long long)mesh.seen,
 	       (unsigned long long)mesh.rung, (unsigned long long)mesh.lost);
 	stress_say(mesh.seen && mesh.rung, "rounds met in both orders");
-	stress_say(mesh.taken == mesh.rounds && !mesh.unsent, "each message was handled once");
+	stress_say(mesh.taken == mesh.pair.rounds && !mesh.unsent, "each message was handled once");
 	stress_say(!mesh.lost, "a core that arms and looks sees the message or is rung");
 	return stress_failures != 0;
 }

@@ -4,7 +4,8 @@
  * arrived, and saying so.
  *
  * `make test` runs small counts and `make stress` the full ones: STRESS_COUNT messages and
- * STRESS_ROUNDS of lock step, from the environment.
+ * STRESS_ROUNDS of lock step, from the environment. Lock step ends after STRESS_SECONDS: on a busy
+ * machine fewer rounds are done, and told.
  */
 #ifndef QUOIT_TESTS_STRESS_STRESS_H
 #define QUOIT_TESTS_STRESS_STRESS_H
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 
 #include <quoit/numa/atomic.h>
+#include <quoit/numa/clock.h>
 
 #include <support/random.h>
 
@@ -44,8 +46,10 @@ static inline void stress_say(bool good, const char *what)
 
 /* --- lock step ------------------------------------------------------------------------------- */
 
-/* Two threads that go on only together. */
+/* Two threads that go on only together, for so many rounds. */
 struct lockstep {
+	uint64_t rounds;
+	uint64_t until_ns;
 	struct {
 		QUOIT_ISOLATED uint64_t steps;
 	} side[2];
@@ -62,6 +66,24 @@ static inline void lockstep_meet(struct lockstep *pair, int side)
 			quoit_relax();
 		else
 			sched_yield(); /* the other side has no cpu */
+}
+
+static inline void lockstep_begin(struct lockstep *pair, uint64_t rounds)
+{
+	const uint64_t seconds = stress_amount("STRESS_SECONDS", 12, 12);
+
+	*pair = (struct lockstep){.rounds = rounds,
+				  .until_ns = quoit_clock_now_ns() + seconds * 1000000000};
+}
+
+/*
+ * End with this round if it is late, or if something has gone wrong. Side 0 asks, before the last
+ * meeting of the round.
+ */
+static inline void lockstep_may_end(struct lockstep *pair, uint64_t round, uint64_t failures)
+{
+	if (round % 1024 == 1023 && (failures || quoit_clock_now_ns() > pair->until_ns))
+		pair->rounds = round + 1;
 }
 
 /* Let a little time pass: most often none, else up to some hundred nanoseconds. */
