@@ -177,7 +177,7 @@ static void close_stream(struct quoit_core *core, void *ctx)
 
 static void closing_waits_until_everything_has_left(void **state)
 {
-	size_t len = 1 << 20;
+	size_t len = 16 << 20; /* more than the kernel takes at once */
 	int fd;
 
 	(void)state;
