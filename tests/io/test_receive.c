@@ -101,7 +101,7 @@ static void parse_frames(struct quoit_stream *stream, struct quoit_bytes in, voi
 
 		if (left < 2 + len)
 			break;
-		if (pattern_match(at + 2, len, seen.frames) != len)
+		if (pattern_match(at + 2, len, quoit_load(&seen.frames)) != len)
 			quoit_count(&seen.bad, 1);
 		quoit_count(&seen.frames, 1);
 		at += 2 + len;

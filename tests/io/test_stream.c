@@ -448,6 +448,7 @@ static void two_streams_that_end_each_other_in_one_turn_end_once_each(void **sta
 		assert_soon(quoit_load(&seen.closed) == before + 2);
 		server_settle(&server);
 		seen.stream = seen.other = NULL;
+		server_settle(&server);
 	}
 	server_stop(&server);
 	assert_int_equal(seen.closed, 40);
@@ -541,6 +542,7 @@ static void a_stream_is_found_by_its_name_until_it_is_gone(void **state)
 	client_close(fd);
 	assert_soon(quoit_load(&seen.closed) == 1);
 	assert_null(find(id));
+	server_settle(&server);
 	fd = connect_one();
 	server_settle(&server);
 	assert_int_equal(seen.id.slot, id.slot); /* the slot is used again */
