@@ -165,7 +165,8 @@ static void bytes_and_streams_are_counted(void **state)
 	(void)state;
 	serve();
 	server_settle(&server);
-	/* Commands are one byte each way: the last one's answer is counted when the kernel says so. */
+	/* Commands are one byte each way: the last one's answer is counted when the kernel says so.
+	 */
 	assert_soon(server_stats(&server).io.bytes_out == server_stats(&server).io.bytes_in);
 	before = server_stats(&server);
 	for (unsigned i = 0; i < CLIENTS; i++) {
