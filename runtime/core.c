@@ -97,6 +97,7 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 		quoit_region_close(&region);
 		return rc;
 	}
+	core->degraded = (core->region.degraded != 0) + quoit_io_degraded(&core->loop.io);
 	*opened = core;
 	return 0;
 }

@@ -31,6 +31,7 @@ struct quoit_core {
 	unsigned index;
 	unsigned cpu;
 	int node;
+	unsigned degraded; /* regions not where they were meant to be; never changes */
 	enum quoit_phase phase;
 	struct quoit_timer deadline;
 	uint64_t deadline_ns; /* what the timer stands at */

@@ -48,7 +48,7 @@ int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 	s.bells_rung = mail.bells_rung;
 	s.bells_saved = mail.bells_saved;
 	s.bells_heard = loop.bells_heard;
-	s.numa_degraded = (core->region.degraded != 0) + quoit_io_degraded(&core->loop.io);
+	s.numa_degraded = core->degraded;
 	*stats = s;
 	return 0;
 }

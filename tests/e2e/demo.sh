@@ -50,6 +50,18 @@ fake_build()
 	chmod +x "$scratch/build/examples/kv/kv"
 }
 
+# has_ended PID: it has, or does so soon; what is killed may take its time to be reaped.
+has_ended()
+{
+	local state
+	for _ in {1..50}; do
+		read -r _ _ state _ 2>/dev/null </proc/"$1"/stat || return 0
+		[ "$state" != Z ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 # expect_failure NAME EXIT_CODE REGEX: the demo of the server on stdin fails with that reason, and
 # the server is gone afterwards.
 expect_failure()
@@ -59,7 +71,7 @@ expect_failure()
 	run_demo "$scratch/build"
 	[ "$rc" = "$2" ] || good=
 	grep -qE "$3" "$scratch/err" || good=
-	! kill -0 "$(<"$scratch/kv.pid")" 2>/dev/null || good=
+	has_ended "$(<"$scratch/kv.pid")" || good=
 	verdict "$good" "$1"
 	kill_redis
 }
