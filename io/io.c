@@ -8,6 +8,7 @@
 #include <quoit/io/stream_internal.h>
 
 #define LISTENERS_MAX	64
+#define LINGER_LOOK_NS	(2 * 1000 * 1000ull)
 #define CHUNKS_WARM	256
 #define CHUNKS_LEAST	16
 #define SQ_DEFAULT	1024
@@ -135,6 +136,7 @@ int quoit_io_open(struct quoit_io *io, const struct quoit_io_options *options, i
 	quoit_link_init(&io->sending);
 	quoit_link_init(&io->attention);
 	quoit_link_init(&io->backing_off);
+	quoit_link_init(&io->lingering);
 	rc = open_parts(io, &o, node, why);
 	if (rc < 0)
 		return rc;
@@ -165,6 +167,17 @@ static void rearm_waiting(struct quoit_io *io)
 	}
 }
 
+/* No completion tells that a peer has acknowledged: look now and then. */
+static void look_at_lingering(struct quoit_io *io)
+{
+	if (io->now_ns < io->linger_look_ns)
+		return;
+	io->linger_look_ns = io->now_ns + LINGER_LOOK_NS;
+	for (struct quoit_link *link = io->lingering.next; link != &io->lingering;
+	     link = link->next)
+		quoit_stream_attend_later(quoit_container_of(link, struct quoit_stream, sending));
+}
+
 void quoit_io_attend(struct quoit_io *io)
 {
 	struct quoit_link due;
@@ -175,6 +188,8 @@ void quoit_io_attend(struct quoit_io *io)
 		rearm_waiting(io);
 	if (quoit_unlikely(quoit_link_is_in(&io->backing_off)))
 		quoit_listeners_retry(io);
+	if (quoit_unlikely(quoit_link_is_in(&io->lingering)))
+		look_at_lingering(io);
 	quoit_link_move_all(&io->attention, &due);
 	while ((link = quoit_link_take(&due)))
 		quoit_stream_attend(quoit_container_of(link, struct quoit_stream, attention));
@@ -192,7 +207,7 @@ void quoit_io_send_all(struct quoit_io *io)
 
 uint64_t quoit_io_next_ns(const struct quoit_io *io)
 {
-	uint64_t next = UINT64_MAX;
+	uint64_t next = quoit_link_is_in(&io->lingering) ? io->linger_look_ns : UINT64_MAX;
 
 	for (const struct quoit_link *link = io->backing_off.next; link != &io->backing_off;
 	     link = link->next) {

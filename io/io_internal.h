@@ -20,6 +20,8 @@ struct quoit_io {
 	struct quoit_link sending;     /* streams with something to send and nothing in flight */
 	struct quoit_link attention;   /* streams and their afterthoughts: see stream.c */
 	struct quoit_link backing_off; /* listeners that wait before they accept again */
+	struct quoit_link lingering;   /* streams whose peers have not got everything yet */
+	uint64_t linger_look_ns;       /* when to look at them again */
 
 	size_t inbox_bytes; /* received, kept for handlers outside of the receive buffers */
 	size_t inbox_bytes_max;
@@ -42,7 +44,7 @@ void quoit_io_attend(struct quoit_io *io);
 /* Prepare one send for each stream that has something to send. */
 void quoit_io_send_all(struct quoit_io *io);
 
-/* When the next listener may be tried again; UINT64_MAX when none waits. */
+/* When a listener or a lingering stream must be looked at again; UINT64_MAX when none waits. */
 uint64_t quoit_io_next_ns(const struct quoit_io *io);
 
 /* Is there something left for the next turn that no completion will announce? */

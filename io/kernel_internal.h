@@ -10,8 +10,10 @@
 #define QUOIT_IO_KERNEL_INTERNAL_H
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,6 +74,15 @@ static inline int quoit__net_name(int fd, struct sockaddr *address, socklen_t *b
 static inline int quoit__net_peer(int fd, struct sockaddr *address, socklen_t *bytes)
 {
 	return quoit__result(getpeername(fd, address, bytes));
+}
+
+/* Bytes sent that the peer has not acknowledged yet, its end (FIN) among them. */
+static inline int quoit__net_unacknowledged(int fd)
+{
+	int bytes = 0;
+	const int rc = quoit__result(ioctl(fd, SIOCOUTQ, &bytes));
+
+	return rc < 0 ? rc : bytes;
 }
 
 static inline int quoit__net_shutdown(int fd, int how)

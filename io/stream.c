@@ -6,6 +6,10 @@
  * and done when the turn attends to it. So a handler may close its own stream or any other, and a
  * stream is never freed under a function that still holds it.
  *
+ * Before an end in order the peer must have everything: close() throws away what is on its way if
+ * the peer has sent something that nobody read, as one that sends requests ahead has. So the stream
+ * lingers, reads on and drops, until all is acknowledged, or the peer ends, or nothing moves.
+ *
  * The end has three steps: shut down, which makes every operation of the stream complete; wait for
  * the last completion; then tell the handler, close the descriptor and give the slot back. close()
  * alone would not do: the kernel would send no FIN and would still write into the buffer.
@@ -14,6 +18,7 @@
 
 #include <quoit/io/stream_internal.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include <quoit/io/kernel_internal.h>
@@ -21,6 +26,7 @@
 
 #define HIGH_BYTES_DEFAULT ((size_t)256 << 10)
 #define LOW_SHARE_DEFAULT  4
+#define LINGER_NS	   (5 * 1000 * 1000 * 1000ull) /* without progress */
 
 static size_t low_mark(const struct quoit_stream_events *events)
 {
@@ -99,6 +105,36 @@ void quoit_stream_end(struct quoit_stream *stream, int reason)
 	quoit_stream_attend_later(stream);
 }
 
+/*
+ * Everything was given to the kernel. Has the peer got it? After the peer's end nothing unread can
+ * come, so the kernel delivers the rest by itself.
+ */
+static void finish(struct quoit_stream *stream)
+{
+	struct quoit_io *io = stream->io;
+	const bool first = !(stream->state & QUOIT_STREAM_LINGERING);
+	int left = 0;
+
+	if (!(stream->state & (QUOIT_STREAM_EOF | QUOIT_STREAM_ENDING)))
+		left = quoit__net_unacknowledged(stream->fd);
+	if (left <= 0) {
+		quoit_stream_end(stream, 0);
+		return;
+	}
+	if (first) {
+		stream->state |= QUOIT_STREAM_LINGERING;
+		(void)quoit__net_shutdown(stream->fd, SHUT_WR); /* the peer may have gone first */
+		io->linger_look_ns = io->now_ns;
+		quoit_link_append(&io->lingering, &stream->sending);
+	}
+	if (first || left < stream->unacknowledged)
+		stream->linger_until_ns = io->now_ns + LINGER_NS;
+	else if (io->now_ns >= stream->linger_until_ns)
+		quoit_stream_end(stream, -ETIMEDOUT);
+	stream->unacknowledged = left;
+	quoit_stream_arm(stream);
+}
+
 /* Is anything received not yet handled? A handler that pauses with kept bytes means to go on. */
 static bool owes_reading(const struct quoit_stream *stream)
 {
@@ -159,7 +195,7 @@ void quoit_stream_attend(struct quoit_stream *stream)
 	if ((stream->state & QUOIT_STREAM_LEAVING) && !stream->holds && !owes_reading(stream))
 		quoit_stream_close(stream);
 	if ((stream->state & QUOIT_STREAM_CLOSING) && !stream->unsent)
-		quoit_stream_end(stream, 0);
+		finish(stream);
 	if ((stream->state & QUOIT_STREAM_ENDING) && !stream->owner.pending)
 		bury(stream);
 }

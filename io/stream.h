@@ -113,7 +113,10 @@ void quoit_stream_resume(struct quoit_stream *stream);
 void quoit_stream_hold(struct quoit_stream *stream);
 void quoit_stream_release(struct quoit_stream *stream);
 
-/* Close when everything sent has left. Nothing more is received. Holds do not delay it. */
+/*
+ * Close when the peer has everything that was sent; if nothing moves for 5 s it is given up, with
+ * -ETIMEDOUT. Nothing more is received. Holds do not delay it.
+ */
 void quoit_stream_close(struct quoit_stream *stream);
 
 /* Close at once; what is unsent is dropped. `reason` (0 or -errno) goes to `closed`. */

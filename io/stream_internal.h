@@ -27,11 +27,12 @@ enum quoit_stream_state {
 	QUOIT_STREAM_IN_DATA = 1 << 8,	  /* the data handler is running */
 	QUOIT_STREAM_EOF = 1 << 9,	  /* the peer has finished */
 	QUOIT_STREAM_EOF_TOLD = 1 << 10,
-	QUOIT_STREAM_WRITABLE = 1 << 11, /* the handler must be told */
-	QUOIT_STREAM_LEAVING = 1 << 12,	 /* close as soon as no hold is left */
-	QUOIT_STREAM_CLOSING = 1 << 13,	 /* close as soon as everything has been sent */
-	QUOIT_STREAM_ENDING = 1 << 14,	 /* shut down: waits for its last completion */
-	QUOIT_STREAM_CORKED = 1 << 15,	 /* what is unsent waits until it is let go */
+	QUOIT_STREAM_WRITABLE = 1 << 11,  /* the handler must be told */
+	QUOIT_STREAM_LEAVING = 1 << 12,	  /* close as soon as no hold is left */
+	QUOIT_STREAM_CLOSING = 1 << 13,	  /* close as soon as everything has been sent */
+	QUOIT_STREAM_ENDING = 1 << 14,	  /* shut down: waits for its last completion */
+	QUOIT_STREAM_CORKED = 1 << 15,	  /* what is unsent waits until it is let go */
+	QUOIT_STREAM_LINGERING = 1 << 16, /* all is sent: waits until the peer has it */
 };
 
 struct quoit_stream {
@@ -49,7 +50,9 @@ struct quoit_stream {
 	struct quoit_chunk *out_first;
 	struct quoit_chunk *out_last;
 	size_t unsent;
-	struct quoit_link sending; /* in io->sending */
+	struct quoit_link sending; /* in io->sending; at the end in io->lingering */
+	uint64_t linger_until_ns;
+	int unacknowledged; /* at the last look of a lingering stream */
 
 	/* bytes in */
 	struct quoit_inbox inbox;
@@ -106,9 +109,11 @@ void quoit_stream_unblock(struct quoit_stream *stream);
 /* Show what waits in the inbox, if it may be shown. */
 void quoit_stream_show(struct quoit_stream *stream);
 
-/* Does the stream want bytes from the kernel now? */
+/* Does the stream want bytes from the kernel now? A lingering one does, to drop them. */
 QUOIT_HOT bool quoit_stream_wants_bytes(const struct quoit_stream *stream)
 {
+	if (quoit_unlikely(stream->state & QUOIT_STREAM_LINGERING))
+		return !(stream->state & (QUOIT_STREAM_EOF | QUOIT_STREAM_ENDING));
 	return !(stream->state &
 		 (QUOIT_STREAM_PAUSED | QUOIT_STREAM_FULL | QUOIT_STREAM_EOF |
 		  QUOIT_STREAM_LEAVING | QUOIT_STREAM_CLOSING | QUOIT_STREAM_ENDING));
