@@ -66,8 +66,12 @@ int quoit__run(const struct quoit_config *config, size_t bytes)
 	pthread_sigmask(SIG_BLOCK, &wanted, &before);
 	signals = quoit__sys_signalfd(&wanted);
 	status = run_with_signals(config, bytes, signals);
-	if (signals >= 0)
+	if (signals >= 0) {
+		/* One that came while the cores ended has what it wanted: it must not kill us now.
+		 */
+		quoit__sys_drain_signals(signals);
 		quoit__sys_close(signals);
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return status;
 }
