@@ -63,7 +63,10 @@ int quoit_post(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 	return 0;
 }
 
-/* Token: the frame's number, and how often it has been used, so that a late reply is known. */
+/*
+ * Token: the frame's number, and how often it has been used, so that a late reply is known. Never
+ * 0, which is the token of a post.
+ */
 static uint64_t token_of(const struct quoit_peer *peer, const struct quoit_frame *frame)
 {
 	return (uint64_t)frame->generation << 32 | (uint64_t)(frame - peer->frames);
@@ -107,6 +110,8 @@ void quoit_reply(struct quoit_core *core, struct quoit_caller caller, int32_t st
 	QUOIT_ASSERT(len <= QUOIT_MESSAGE_BODY);
 	if (mail->sealed)
 		return; /* the caller was told -ECANCELED when the deadline passed */
+	if (!caller.token)
+		return; /* a post: nobody waits, and no credit has reserved a slot */
 	slot = quoit_mail_slot(mail, peer, QUOIT_LANE_REPLY, 0);
 	QUOIT_ASSERT(slot); /* the caller's credit reserved it */
 	slot->status = status;
@@ -119,7 +124,7 @@ void quoit_reply(struct quoit_core *core, struct quoit_caller caller, int32_t st
 static void free_frame(struct quoit_mail *mail, struct quoit_peer *peer, struct quoit_frame *frame)
 {
 	frame->fn = NULL;
-	frame->generation++;
+	frame->generation += frame->generation == UINT32_MAX ? 2 : 1; /* no token is 0 */
 	frame->next_free = peer->free_frame;
 	peer->free_frame = (uint32_t)(frame - peer->frames);
 	mail->calls_open--;

@@ -62,8 +62,10 @@ static int lay_peer(struct quoit_peer *peer, struct quoit_region *region, uint32
 	peer->frames = quoit_region_take(region, credits * sizeof(*peer->frames), QUOIT_ISOLATION);
 	if (!peer->frames)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < credits; i++)
+	for (uint32_t i = 0; i < credits; i++) {
 		peer->frames[i].next_free = i + 1 < credits ? i + 1 : FRAME_NONE;
+		peer->frames[i].generation = 1;
+	}
 	return 0;
 }
 

@@ -92,8 +92,9 @@ QUOIT_HOT struct quoit_caller quoit_caller_of(const struct quoit_message *reques
 }
 
 /*
- * Answer a request, once. There always is room for it. `status` is the application's, 0 or above;
- * up to QUOIT_MESSAGE_BODY bytes.
+ * Answer a request, once; what answers a post goes nowhere. There always is room for it. `status`
+ * is the application's, 0 or above; up to QUOIT_MESSAGE_BODY bytes.
+ *
  * Thread: the core that got the request.
  */
 void quoit_reply(struct quoit_core *core, struct quoit_caller caller, int32_t status,

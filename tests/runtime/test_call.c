@@ -216,6 +216,27 @@ static void a_request_may_be_answered_later_from_a_timer(void **state)
 	assert_int_equal(seen.wrong, 0);
 }
 
+static void call_and_post(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	seen.rc[0] = quoit_call(core, seen.to, OP_LATER, NULL, 0, note_reply, NULL);
+	seen.rc[1] = quoit_post(core, seen.to, OP_ECHO, NULL, 0);
+}
+
+/* One handler serves an operation's posts and requests, and answers them all. */
+static void the_answer_to_a_post_goes_nowhere(void **state)
+{
+	(void)state;
+	serve();
+	seen.to = 1;
+	server_run(&server, 0, call_and_post, NULL);
+	assert_int_equal(seen.rc[0] | seen.rc[1], 0);
+	assert_soon(quoit_load(&seen.replies) == 1);
+	server_stop(&server);
+	assert_int_equal(seen.replies, 1);
+	assert_int_equal(seen.status, 8); /* the call's own answer, not the post's */
+}
+
 /* --- credits --------------------------------------------------------------------------------- */
 
 enum {
@@ -461,6 +482,7 @@ int main(void)
 		CASE(a_call_carries_up_to_48_bytes_each_way_to_another_core_and_to_itself),
 		CASE(the_answer_has_the_status_and_bytes_that_the_handler_gave),
 		CASE(a_request_may_be_answered_later_from_a_timer),
+		CASE(the_answer_to_a_post_goes_nowhere),
 		CASE(without_credit_a_call_is_refused_and_told_when_there_is_some),
 		CASE(posts_arrive_in_order_and_a_full_lane_is_told_when_there_is_room),
 		CASE(a_handler_may_call_back_before_it_answers),
