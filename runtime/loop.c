@@ -59,10 +59,14 @@ static void bell_heard(struct quoit_op_owner *owner, int res, uint32_t flags, bo
 
 static void bell_cancelled(struct quoit_op_owner *owner, int res, uint32_t flags, bool last)
 {
-	(void)owner;
-	(void)res; /* found or not: the poll's own completion says what became of it */
+	struct quoit_loop *loop = quoit_container_of(owner, struct quoit_loop, bell);
+
 	(void)flags;
 	(void)last;
+	loop->silencing = false;
+	/* Found or not, the poll's own completion says what became of it, unless that was lost. */
+	if (res <= 0 && loop->io.uring.counts.dropped_resyncs)
+		owner->pending = 0;
 }
 
 /* A bell is silent unless it failed; then the plain system call must do. */
@@ -92,14 +96,20 @@ void quoit_loop_ring(struct quoit_loop *loop, uint32_t i)
 	sqe->user_data = quoit_op_data(QUOIT_OP_BELL_RUNG, &bell->owner);
 }
 
+/* All of them: after a lost completion there may be two polls. */
+static void silence_bell(struct quoit_loop *loop)
+{
+	if (!loop->silencing && loop->bell.pending)
+		loop->silencing =
+			quoit_uring_cancel(&loop->io.uring,
+					   quoit_op_data(QUOIT_OP_BELL_HEARD, &loop->bell),
+					   QUOIT_OP_CANCEL_BELL, &loop->bell) == 0;
+}
+
 void quoit_loop_silence_bell(struct quoit_loop *loop)
 {
 	loop->closing = true;
-	if (loop->bell_armed)
-		(void)quoit_uring_cancel(&loop->io.uring,
-					 quoit_op_data(QUOIT_OP_BELL_HEARD, &loop->bell),
-					 QUOIT_OP_CANCEL_BELL,
-					 &loop->bell); /* tried again by the next turn's caller */
+	silence_bell(loop); /* every turn tries again */
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -168,10 +178,13 @@ static bool stop_is_new(const struct quoit_loop *loop)
 	       quoit_load_acquire(loop->stop_flag); /* stop: pairs with quoit_runtime_stop() */
 }
 
-/* Has the poll on our bell ended, in this turn for instance? Asleep, we would not hear it. */
+/*
+ * Has the poll on our bell ended, in this turn for instance? Asleep, we would not hear it. Nor must
+ * we sleep beside a poll that nobody has told to end.
+ */
 static bool bell_is_deaf(const struct quoit_loop *loop)
 {
-	return !loop->bell_armed && !loop->closing;
+	return loop->closing ? loop->bell.pending && !loop->silencing : !loop->bell_armed;
 }
 
 /* Anything at all that a turn could do now, apart from what only the kernel knows. */
@@ -291,7 +304,9 @@ void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 		quoit_io_resync(io);
 		loop->bell_armed = false; /* arming twice is harmless, not being armed is not */
 	}
-	if (quoit_unlikely(bell_is_deaf(loop)))
+	if (quoit_unlikely(loop->closing))
+		silence_bell(loop);
+	else if (quoit_unlikely(bell_is_deaf(loop)))
 		arm_bell(loop);
 	(void)quoit_uring_reap(&io->uring, COMPLETIONS_A_TURN);
 	for (struct quoit_source *source = loop->sources; source; source = source->next)

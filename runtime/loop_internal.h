@@ -52,6 +52,7 @@ struct quoit_loop {
 	struct quoit_op_owner bell; /* the poll on our eventfd */
 	bool bell_armed;
 	bool closing;
+	bool silencing; /* a cancel of the poll is under way */
 	bool stop_seen;
 	const uint32_t *stop_flag; /* looked at before sleeping; NULL: none */
 	struct quoit_bell *bells;  /* of the loops that we wake */

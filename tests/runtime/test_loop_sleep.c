@@ -203,6 +203,30 @@ static void a_bell_whose_poll_has_ended_is_polled_again_before_the_loop_sleeps(v
 	}
 }
 
+/* The kernel could not store a completion: the bell is polled once more, and both polls must end.
+ */
+static void a_loop_that_lost_a_completion_still_falls_silent(void **state)
+{
+	struct fixture *f = fixture_or_skip(state);
+
+	for (unsigned lost = 0; lost < 2; lost++) {
+		quoit_loop_turn(&f->loop, false);
+		f->loop.io.uring.lost = true;
+		quoit_loop_turn(&f->loop, false);
+		assert_int_equal(f->loop.bell.pending, 2);
+		if (lost) { /* and what was lost was the end of a third one */
+			f->loop.io.uring.counts.dropped_resyncs = 1;
+			f->loop.bell.pending++;
+		}
+		quoit_loop_silence_bell(&f->loop);
+		for (unsigned turns = 0; turns < 20; turns++)
+			quoit_loop_turn(&f->loop, false);
+		assert_true(quoit_loop_bell_is_silent(&f->loop));
+		f->loop.closing = false;
+		f->loop.bell_armed = false;
+	}
+}
+
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -211,6 +235,7 @@ int main(void)
 		WITH_FIXTURE(an_item_published_before_the_flag_is_up_is_seen_by_the_last_look),
 		WITH_FIXTURE(an_item_published_after_the_last_look_rings),
 		WITH_FIXTURE(a_bell_whose_poll_has_ended_is_polled_again_before_the_loop_sleeps),
+		WITH_FIXTURE(a_loop_that_lost_a_completion_still_falls_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
