@@ -248,6 +248,16 @@ static uint64_t items_of(struct random *random)
 	return dice < 5 ? dice : random_below(random, CAPACITY);
 }
 
+/* Wait until the reader has said that it is going to sleep, and most often until it does. */
+static void let_it_fall_asleep(const struct way *way)
+{
+	const struct timespec moment = {.tv_nsec = 10000};
+
+	for (int looks = 0; looks < 1000 && !quoit_load(&way->wake.armed); looks++) /* a hint */
+		nanosleep(&moment, NULL);
+	nanosleep(&moment, NULL);
+}
+
 static void *ending_worker(void *arg)
 {
 	struct ending *e = arg;
@@ -255,12 +265,10 @@ static void *ending_worker(void *arg)
 
 	for (uint64_t round = 0; round < e->rounds; round++) {
 		const uint64_t n = items_of(&amounts);
-		uint64_t patience = random_below(&dawdling, 2000);
 
 		lockstep_meet(&e->pair, 1);
-		/* Half of the time, let the reader fall asleep first. */
-		while (round % 2 && patience--)
-			quoit_relax();
+		if (round % 2)
+			let_it_fall_asleep(&e->way);
 		for (uint64_t i = 0; i < n; i++) {
 			(void)numbers_send(&e->way.q, &i, 1); /* the ring holds them all */
 			stress_dawdle(&dawdling);

@@ -86,13 +86,14 @@ static inline void lockstep_may_end(struct lockstep *pair, uint64_t round, uint6
 		pair->rounds = round + 1;
 }
 
-/* Let a little time pass: most often none, else up to some hundred nanoseconds. */
+/* Let a little time pass: often none, mostly some hundred nanoseconds at most, seldom some 1000. */
 static inline void stress_dawdle(struct random *random)
 {
 	const uint64_t dice = random_u64(random);
+	const uint64_t most = dice & 0xf ? 0x100 : 0x2000;
 
-	if (dice & 3)
-		for (uint64_t n = dice >> 2 & 0xff; n; n--)
+	if (dice & 0x30)
+		for (uint64_t n = (dice >> 8) % most; n; n--)
 			__asm__ volatile("");
 }
 
