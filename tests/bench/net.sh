@@ -95,6 +95,7 @@ cpu_ns() # PID: CPU time of all its threads so far
 
 spawn() # COMMAND...: on the server's cpu, ending with this script whatever happens
 {
+	: >"$work/server.out" # the background job truncates it late on a busy machine
 	setpriv --pdeathsig KILL taskset -c "$server_cpu" "$@" >"$work/server.out" 2>&1 &
 	server_pid=$!
 }
