@@ -348,6 +348,28 @@ static void a_stream_that_ends_makes_room_for_one_that_waits(void **state)
 	assert_int_equal(seen.closed, CLIENTS);
 }
 
+/* What the one above cannot see without a clock: the pause is over at once. */
+static void the_end_of_a_stream_ends_the_pause_of_a_listener(void **state)
+{
+	static struct quoit_io io;
+	static struct quoit_listener waiting;
+	static struct quoit_listener other;
+
+	(void)state;
+	memset(&io, 0, sizeof(io));
+	quoit_link_init(&io.backing_off);
+	waiting = (struct quoit_listener){.io = &io, .retry_ns = 500, .owner.pending = 1};
+	other = (struct quoit_listener){.io = &io, .streams = 2, .owner.pending = 1};
+	quoit_link_init(&waiting.backing_off);
+	quoit_link_init(&other.backing_off);
+	assert_true(quoit_io_next_ns(&io) == UINT64_MAX);
+	quoit_link_append(&io.backing_off, &waiting.backing_off);
+	assert_int_equal(quoit_io_next_ns(&io), 500);
+	quoit_listener_stream_closed(&other);
+	assert_int_equal(quoit_io_next_ns(&io), 0);
+	assert_int_equal(other.streams, 1);
+}
+
 static void connections_that_are_reset_before_they_are_accepted_do_no_harm(void **state)
 {
 	int fd;
@@ -378,6 +400,7 @@ int main(void)
 		CASE(more_connections_than_streams_are_refused_and_counted),
 		CASE(without_descriptors_newcomers_wait_and_nobody_spins),
 		CASE(a_stream_that_ends_makes_room_for_one_that_waits),
+		CASE(the_end_of_a_stream_ends_the_pause_of_a_listener),
 		CASE(connections_that_are_reset_before_they_are_accepted_do_no_harm),
 	};
 

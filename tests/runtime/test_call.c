@@ -311,6 +311,39 @@ static void without_credit_a_call_is_refused_and_told_when_there_is_some(void **
 		assert_int_equal(seen.answered[i], 1);
 }
 
+/* Each answer asks for the next one, with the only credit there is. */
+static void call_again(struct quoit_core *core, const struct quoit_message *reply, void *ctx)
+{
+	(void)reply;
+	(void)ctx;
+	if (quoit_add(&seen.replies, 1) + 1 < 100 &&
+	    quoit_call(core, seen.to, OP_ECHO, NULL, 0, call_again, NULL) < 0)
+		quoit_add(&seen.wrong, 1);
+}
+
+static void begin_chain(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	seen.rc[0] = quoit_call(core, seen.to, OP_ECHO, NULL, 0, call_again, NULL);
+}
+
+static void the_credit_of_a_call_is_free_again_when_its_answer_is_handled(void **state)
+{
+	(void)state;
+	server.config.calls_per_pair = 1;
+	serve();
+	for (unsigned to = 0; to < 2; to++) {
+		server_settle(&server);
+		seen.to = to;
+		quoit_store(&seen.replies, 0);
+		server_run(&server, 0, begin_chain, NULL);
+		assert_int_equal(seen.rc[0], 0);
+		assert_soon(quoit_load_acquire(&seen.replies) == 100 || quoit_load(&seen.wrong));
+	}
+	server_stop(&server);
+	assert_int_equal(seen.wrong, 0);
+}
+
 /* --- posts ----------------------------------------------------------------------------------- */
 
 static uint64_t posts_made;
@@ -484,6 +517,7 @@ int main(void)
 		CASE(a_request_may_be_answered_later_from_a_timer),
 		CASE(the_answer_to_a_post_goes_nowhere),
 		CASE(without_credit_a_call_is_refused_and_told_when_there_is_some),
+		CASE(the_credit_of_a_call_is_free_again_when_its_answer_is_handled),
 		CASE(posts_arrive_in_order_and_a_full_lane_is_told_when_there_is_room),
 		CASE(a_handler_may_call_back_before_it_answers),
 		CASE(an_operation_has_one_handler_and_a_number_in_range),
