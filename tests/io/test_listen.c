@@ -358,6 +358,7 @@ static void the_end_of_a_stream_ends_the_pause_of_a_listener(void **state)
 	(void)state;
 	memset(&io, 0, sizeof(io));
 	quoit_link_init(&io.backing_off);
+	quoit_link_init(&io.lingering);
 	waiting = (struct quoit_listener){.io = &io, .retry_ns = 500, .owner.pending = 1};
 	other = (struct quoit_listener){.io = &io, .streams = 2, .owner.pending = 1};
 	quoit_link_init(&waiting.backing_off);

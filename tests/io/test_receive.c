@@ -371,9 +371,18 @@ static void a_paused_stream_leaves_a_flood_in_the_kernel_and_loses_nothing(void 
 	(void)state;
 	server.config.io.buffer_bytes = SMALL;
 	server.config.io.buffer_count = FEW;
-	seen.pause_on_call = 3;
+	seen.pause_on_call = 1;
 	serve(pause_on_a_call);
 	fd = connect_one();
+	/* Paused while the kernel would go on receiving by itself. */
+	pattern_fill(bytes, 10, 0);
+	assert_int_equal(client_send(fd, bytes, 10), 0);
+	assert_soon(quoit_load(&seen.calls) == 1);
+	for (sent = 10; sent < (uint64_t)3 * FEW * SMALL; sent += 256) {
+		pattern_fill(bytes, 256, sent);
+		assert_int_equal(client_send(fd, bytes, 256), 0);
+		server_settle(&server); /* piece by piece, so that buffers never run out */
+	}
 	while (sent < MOST && stuck < 3) {
 		long n;
 
@@ -385,8 +394,9 @@ static void a_paused_stream_leaves_a_flood_in_the_kernel_and_loses_nothing(void 
 		server_settle(&server);
 	}
 	assert_int_equal(stuck, 3); /* the kernel's buffers are full, not ours */
-	assert_true(server_stats(&server).io.bytes_in < 3 * SMALL + (uint64_t)FEW * SMALL + 1000);
-	assert_int_equal(quoit_load(&seen.calls), 3);
+	/* What was on its way already, and the commands of this test. */
+	assert_true(server_stats(&server).io.bytes_in < (uint64_t)FEW * SMALL + 1000);
+	assert_int_equal(quoit_load(&seen.calls), 1);
 	server_run(&server, 0, resume, NULL);
 	assert_soon(quoit_load(&seen.bytes) == sent);
 	assert_int_equal(quoit_load(&seen.bad), 0);
