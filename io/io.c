@@ -175,7 +175,7 @@ static void look_at_lingering(struct quoit_io *io)
 	io->linger_look_ns = io->now_ns + LINGER_LOOK_NS;
 	for (struct quoit_link *link = io->lingering.next; link != &io->lingering;
 	     link = link->next)
-		quoit_stream_attend_later(quoit_container_of(link, struct quoit_stream, sending));
+		quoit_stream_attend_later(quoit_container_of(link, struct quoit_stream, lingering));
 }
 
 void quoit_io_attend(struct quoit_io *io)

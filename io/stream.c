@@ -52,6 +52,7 @@ struct quoit_stream *quoit_stream_adopt(struct quoit_io *io, struct quoit_listen
 	quoit_link_init(&stream->sending);
 	quoit_link_init(&stream->waiting);
 	quoit_link_init(&stream->attention);
+	quoit_link_init(&stream->lingering);
 	listener->streams++;
 	quoit_count(&io->counts.opened, 1);
 	if (stream->events->opened)
@@ -73,6 +74,7 @@ static void bury(struct quoit_stream *stream)
 	quoit_link_remove(&stream->attention); /* the handler may have asked for something */
 	quoit_link_remove(&stream->sending);
 	quoit_link_remove(&stream->waiting);
+	quoit_link_remove(&stream->lingering);
 	quoit__sys_close(stream->fd);
 	quoit_slab_give(&io->streams, &stream->owner);
 	quoit_count(&io->counts.closed, 1);
@@ -95,6 +97,7 @@ void quoit_stream_end(struct quoit_stream *stream, int reason)
 	stream->reason = reason;
 	quoit_link_remove(&stream->sending);
 	quoit_link_remove(&stream->waiting);
+	quoit_link_remove(&stream->lingering);
 	(void)quoit__net_shutdown(stream->fd, SHUT_RDWR); /* the peer may have gone first */
 	if (stream->state & QUOIT_STREAM_RECEIVING)
 		cancel(stream, QUOIT_OP_RECV);
@@ -105,33 +108,48 @@ void quoit_stream_end(struct quoit_stream *stream, int reason)
 	quoit_stream_attend_later(stream);
 }
 
-/*
- * Everything was given to the kernel. Has the peer got it? After the peer's end nothing unread can
- * come, so the kernel delivers the rest by itself.
- */
-static void finish(struct quoit_stream *stream)
+/* Nothing more is sent, and what is left must reach the peer: end it if nothing moves any more. */
+static void linger(struct quoit_stream *stream, int unacknowledged)
 {
 	struct quoit_io *io = stream->io;
-	const bool first = !(stream->state & QUOIT_STREAM_LINGERING);
-	int left = 0;
+	const bool first = !quoit_link_is_in(&stream->lingering);
+	const bool moved = stream->unsent != stream->unsent_then ||
+			   unacknowledged != stream->unacknowledged_then;
 
-	if (!(stream->state & (QUOIT_STREAM_EOF | QUOIT_STREAM_ENDING)))
-		left = quoit__net_unacknowledged(stream->fd);
-	if (left <= 0) {
-		quoit_stream_end(stream, 0);
-		return;
-	}
-	if (first) {
-		stream->state |= QUOIT_STREAM_LINGERING;
-		(void)quoit__net_shutdown(stream->fd, SHUT_WR); /* the peer may have gone first */
+	if (first && !quoit_link_is_in(&io->lingering))
 		io->linger_look_ns = io->now_ns;
-		quoit_link_append(&io->lingering, &stream->sending);
-	}
-	if (first || left < stream->unacknowledged)
+	quoit_link_append(&io->lingering, &stream->lingering);
+	if (first || moved)
 		stream->linger_until_ns = io->now_ns + LINGER_NS;
 	else if (io->now_ns >= stream->linger_until_ns)
 		quoit_stream_end(stream, -ETIMEDOUT);
-	stream->unacknowledged = left;
+	stream->unsent_then = stream->unsent;
+	stream->unacknowledged_then = unacknowledged;
+}
+
+/*
+ * Closing: has the peer got everything? After the peer's end nothing unread can come, so the kernel
+ * delivers the rest by itself.
+ */
+static void finish(struct quoit_stream *stream)
+{
+	int left = 0;
+
+	if (stream->state & QUOIT_STREAM_ENDING)
+		return;
+	if (stream->unsent || !(stream->state & QUOIT_STREAM_EOF))
+		left = quoit__net_unacknowledged(stream->fd);
+	if (!stream->unsent && left <= 0) {
+		quoit_stream_end(stream, 0);
+		return;
+	}
+	linger(stream, left);
+	if (stream->unsent || (stream->state & QUOIT_STREAM_ENDING))
+		return;
+	if (!(stream->state & QUOIT_STREAM_LINGERING)) {
+		stream->state |= QUOIT_STREAM_LINGERING;
+		(void)quoit__net_shutdown(stream->fd, SHUT_WR); /* the peer may have gone first */
+	}
 	quoit_stream_arm(stream);
 }
 
@@ -194,7 +212,7 @@ void quoit_stream_attend(struct quoit_stream *stream)
 	}
 	if ((stream->state & QUOIT_STREAM_LEAVING) && !stream->holds && !owes_reading(stream))
 		quoit_stream_close(stream);
-	if ((stream->state & QUOIT_STREAM_CLOSING) && !stream->unsent)
+	if (stream->state & QUOIT_STREAM_CLOSING)
 		finish(stream);
 	if ((stream->state & QUOIT_STREAM_ENDING) && !stream->owner.pending)
 		bury(stream);

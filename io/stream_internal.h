@@ -50,9 +50,13 @@ struct quoit_stream {
 	struct quoit_chunk *out_first;
 	struct quoit_chunk *out_last;
 	size_t unsent;
-	struct quoit_link sending; /* in io->sending; at the end in io->lingering */
-	uint64_t linger_until_ns;
-	int unacknowledged; /* at the last look of a lingering stream */
+	struct quoit_link sending; /* in io->sending */
+
+	/* while it closes */
+	struct quoit_link lingering; /* in io->lingering */
+	uint64_t linger_until_ns;    /* unless something moves */
+	size_t unsent_then;	     /* at the last look */
+	int unacknowledged_then;
 
 	/* bytes in */
 	struct quoit_inbox inbox;

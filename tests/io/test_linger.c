@@ -120,6 +120,18 @@ static void a_closed_stream_delivers_everything_to_a_peer_that_goes_on_talking(v
 	server_stop(&server);
 }
 
+static void a_peer_that_takes_nothing_is_given_up(void **state)
+{
+	int fd;
+
+	(void)state;
+	fd = ask(send_and_close);
+	assert_soon(quoit_load(&seen.closed) == 1);
+	assert_int_equal(quoit_load(&seen.reason), -ETIMEDOUT);
+	client_close(fd);
+	server_stop(&server);
+}
+
 static void a_stop_delivers_everything_to_a_peer_that_goes_on_talking(void **state)
 {
 	struct quoit_reason why = {0};
@@ -156,6 +168,7 @@ int main(void)
 		CASE(a_closed_stream_delivers_everything_to_a_peer_that_goes_on_talking),
 		CASE(a_stop_delivers_everything_to_a_peer_that_goes_on_talking),
 		CASE(a_peer_that_resets_while_the_stream_lingers_ends_it),
+		CASE(a_peer_that_takes_nothing_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
