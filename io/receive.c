@@ -26,7 +26,8 @@ static size_t keep_limit(const struct quoit_stream *stream)
 
 int quoit_stream_keep(struct quoit_stream *stream, size_t n)
 {
-	if (n > keep_limit(stream))
+	/* A paused one keeps what it was given: no more comes. */
+	if (n > keep_limit(stream) && !(stream->state & QUOIT_STREAM_PAUSED))
 		return -EMSGSIZE;
 	if (!(stream->state & QUOIT_STREAM_IN_DATA) || n > stream->shown)
 		return -EINVAL;

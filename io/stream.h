@@ -86,7 +86,8 @@ void quoit_stream_uncork(struct quoit_stream *stream);
 size_t quoit_stream_unsent(const struct quoit_stream *stream);
 
 /*
- * Ask, inside `data`, to see the last `n` bytes again, contiguous with what follows.
+ * Ask, inside `data`, to see the last `n` bytes again, contiguous with what follows. A handler that
+ * cannot go on now pauses first and keeps all that it has not handled, however much that is.
  * Errors: -EINVAL more than were given, or outside of `data`; -EMSGSIZE above keep_bytes_max.
  */
 QUOIT_MUST_CHECK int quoit_stream_keep(struct quoit_stream *stream, size_t n);

@@ -83,6 +83,8 @@ int quoit_call(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 
 	if (rc < 0 || mail->calls_closed)
 		return rc < 0 ? rc : -ESHUTDOWN;
+	if (!fn)
+		return -EINVAL; /* who wants no answer posts */
 	if (peer->free_frame == FRAME_NONE)
 		return refuse(mail, &peer->wants_call);
 	slot = quoit_mail_slot(mail, peer, QUOIT_LANE_REQUEST, op);

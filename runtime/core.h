@@ -44,8 +44,8 @@ struct quoit_stream *quoit_core_stream(struct quoit_core *core, struct quoit_str
 /*
  * The core's timers and its clock, read once a turn. Timers are stopped with the runtime.
  *
- *     quoit_timers_start(quoit_core_timers(core), &timer, quoit_core_now_ns(core) + delay_ns, fn,
- * ctx);
+ *     const uint64_t at = quoit_core_now_ns(core) + delay_ns;
+ *     quoit_timers_start(quoit_core_timers(core), &timer, at, fn, ctx);
  */
 struct quoit_timers *quoit_core_timers(struct quoit_core *core);
 uint64_t quoit_core_now_ns(const struct quoit_core *core);

@@ -192,7 +192,9 @@ static void handle_run(struct quoit_mail *mail, const struct quoit_message *run,
 {
 	const struct quoit_handler *handler = &mail->handlers[run->op % QUOIT_OPERATIONS];
 
-	QUOIT_ASSERT(handler->fn); /* an operation that nobody registered on this core */
+	const bool operation_has_a_handler_on_this_core = handler->fn != NULL;
+
+	QUOIT_ASSERT(operation_has_a_handler_on_this_core); /* see quoit_on_message() */
 	quoit_count(&mail->counts.batches, 1);
 	handler->fn(mail->core, run, n, more, handler->ctx);
 }

@@ -51,7 +51,8 @@ typedef void (*quoit_reply_fn)(struct quoit_core *core, const struct quoit_messa
 typedef void (*quoit_credit_fn)(struct quoit_core *core, unsigned to, void *ctx);
 
 /*
- * Say who handles an operation's posts and requests on this core.
+ * Say who handles an operation's posts and requests on this core. Every core that may be sent one
+ * must say so, in its start function; a message for nobody is a broken contract.
  * Thread: this core's, in its start function.   Errors: -EINVAL op out of range, -EEXIST taken.
  */
 QUOIT_MUST_CHECK int quoit_on_message(struct quoit_core *core, unsigned op, quoit_messages_fn fn,
@@ -73,9 +74,10 @@ QUOIT_MUST_CHECK int quoit_post(struct quoit_core *core, unsigned to, unsigned o
 
 /*
  * Send one message and have `fn` called with the answer. Whatever body points to must stay until
- * then. Errors: those of quoit_post(). When 0 was returned fn is called exactly once, with status
- * -ECANCELED if the runtime had to stop before the answer came. The request may then still be on
- * its way, or be handled at this moment: what it points to must stay until the stop function.
+ * then. Errors: those of quoit_post(), and -EINVAL without `fn`. When 0 was returned fn is called
+ * exactly once, with status -ECANCELED if the runtime had to stop before the answer came. The
+ * request may then still be on its way, or be handled at this moment: what it points to must stay
+ * until the stop function.
  */
 QUOIT_MUST_CHECK int quoit_call(struct quoit_core *core, unsigned to, unsigned op, const void *body,
 				size_t len, quoit_reply_fn fn, void *ctx);
@@ -88,7 +90,11 @@ struct quoit_caller {
 
 QUOIT_HOT struct quoit_caller quoit_caller_of(const struct quoit_message *request)
 {
-	return (struct quoit_caller){.core = request->source, .token = request->token};
+	struct quoit_caller caller;
+
+	caller.core = request->source;
+	caller.token = request->token;
+	return caller;
 }
 
 /*

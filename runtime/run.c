@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include <quoit/numa/clock.h>
+
+#define SAME_SIGNAL_NS	(200 * 1000 * 1000ull)
 #define STOP_TIMEOUT_NS (10 * 1000 * 1000 * 1000ull)
 
 enum {
@@ -26,17 +29,32 @@ static int complain(const struct quoit_reason *why, int status)
 	return status;
 }
 
-/* Serve until a signal comes or the cores end by themselves. */
-static void wait_for_end(struct quoit_runtime *runtime, int signals, uint64_t timeout_ns)
+/*
+ * Serve until a signal comes or the cores end by themselves. Who asks twice does not want to wait,
+ * unless it is one signal that came to us and to our process group; and a third one kills, for a
+ * handler may be stuck that never lets its core stop.
+ */
+static void wait_for_end(struct quoit_runtime *runtime, int signals, uint64_t timeout_ns,
+			 const sigset_t *wanted)
 {
+	uint64_t first_ns = 0;
+
 	while (!quoit__sys_wait_readable(quoit_runtime_fd(runtime), signals)) {
+		const uint64_t now = quoit_clock_now_ns();
+
 		quoit__sys_drain_signals(signals);
-		quoit_runtime_stop(runtime, timeout_ns);
-		timeout_ns = 0; /* who asks twice does not want to wait */
+		if (first_ns && now - first_ns < SAME_SIGNAL_NS)
+			continue;
+		quoit_runtime_stop(runtime, first_ns ? 0 : timeout_ns);
+		if (first_ns)
+			pthread_sigmask(SIG_UNBLOCK, wanted, NULL);
+		else
+			first_ns = now;
 	}
 }
 
-static int run_with_signals(const struct quoit_config *config, size_t bytes, int signals)
+static int run_with_signals(const struct quoit_config *config, size_t bytes, int signals,
+			    const sigset_t *wanted)
 {
 	struct quoit_reason why = {0};
 	struct quoit_runtime *runtime;
@@ -49,7 +67,7 @@ static int run_with_signals(const struct quoit_config *config, size_t bytes, int
 	if (quoit__runtime_start(config, bytes, &runtime, &why) < 0)
 		return complain(&why, STATUS_NOT_STARTED);
 	wait_for_end(runtime, signals,
-		     config->stop_timeout_ns ? config->stop_timeout_ns : STOP_TIMEOUT_NS);
+		     config->stop_timeout_ns ? config->stop_timeout_ns : STOP_TIMEOUT_NS, wanted);
 	return quoit_runtime_wait(runtime, &why) < 0 ? complain(&why, STATUS_CUT_OFF) : STATUS_GOOD;
 }
 
@@ -65,7 +83,7 @@ int quoit__run(const struct quoit_config *config, size_t bytes)
 	sigaddset(&wanted, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &wanted, &before);
 	signals = quoit__sys_signalfd(&wanted);
-	status = run_with_signals(config, bytes, signals);
+	status = run_with_signals(config, bytes, signals, &wanted);
 	if (signals >= 0) {
 		/* One that came while the cores ended has what it wanted: it must not kill us now.
 		 */

@@ -239,11 +239,13 @@ static struct quoit_runtime *make_runtime(const struct quoit_config *config, siz
 int quoit__runtime_start(const struct quoit_config *config, size_t bytes,
 			 struct quoit_runtime **started, struct quoit_reason *why)
 {
-	struct quoit_runtime *runtime = make_runtime(config, bytes);
+	struct quoit_runtime *runtime = config ? make_runtime(config, bytes) : NULL;
 	unsigned threads;
 	bool good;
 	int rc;
 
+	if (!config)
+		return quoit_reason_set(why, -EINVAL, "no configuration was given");
 	if (!runtime)
 		return quoit_reason_set(why, -ENOMEM, "out of memory");
 	rc = runtime->done_fd < 0 ? quoit_reason_set(why, runtime->done_fd,

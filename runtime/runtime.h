@@ -70,7 +70,7 @@ int quoit__runtime_start(const struct quoit_config *config, size_t bytes,
  * Be the program: start the cores, serve until SIGINT or SIGTERM, let everything accepted finish,
  * and give an exit status for main() to return: 0 ended in order; 1 not everything could finish, or
  * a core failed; 2 could not start. The reason for 1 and 2 goes to standard error, in one line. A
- * second signal does not wait any longer.
+ * second signal does not wait any longer, and a third one kills the process.
  *
  * Thread: main's, before it makes others: the two signals are blocked while this runs.
  */
