@@ -11,6 +11,7 @@
  *   load_acquire      mov                    ldar / ldapr
  *   store_release     mov                    stlr
  *   exchange          xchg (full barrier)    swpal, or ldaxr/stlxr
+ *   cas               lock cmpxchg           cas, or ldxr/stxr
  *   fence_full        lock or / mfence       dmb ish
  */
 #ifndef QUOIT_NUMA_ATOMIC_H
@@ -29,6 +30,16 @@
 /* Read-modify-write. Give the old value. */
 #define quoit_exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define quoit_add(p, v)	     __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
+
+/*
+ * Put `value` where `old` still stands; false if something else stood there by then, and never
+ * without a reason. Relaxed: it decides who of several may go on, and carries nothing to anybody.
+ */
+QUOIT_HOT bool quoit_cas(uint64_t *p, uint64_t old, uint64_t value)
+{
+	return __atomic_compare_exchange_n(p, &old, value, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED);
+}
 
 /*
  * Orders an earlier store before a later load, which nothing weaker does, not even on x86.

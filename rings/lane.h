@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lane.h - a bounded ring for one producer and any number of consumers. spmc.h is one lane, and
+ * mpmc.h one for each producer.
+ *
+ * A consumer claims a span of slots by moving `claim` with a compare-and-swap, works on it in
+ * place, and gives it back by adding to the sum of its block. Nobody waits for anybody: a consumer
+ * that keeps its claim for long pins one block, which the other consumers have passed long since,
+ * and which the producer steps over when it comes round to it again ("a void block").
+ *
+ *     position  0         64        128       192       256
+ *               |  done   |  held   |  done   | unread  |          64 slots a block
+ *                                             ^ claim   ^ tail     the next lap skips block 1
+ *
+ * Like spsc.h it knows positions and counts, never elements. Positions run freely through 64 bits.
+ * A claim never leaves its block, so it is contiguous. Each slot given back adds the number of
+ * blocks to its block's sum: a whole lap then adds the capacity, so that the sum of a block that is
+ * free again is the position where the lap begins, across every wrap, and no sum is ever reset.
+ * What is claimed is in the producer's order; what several consumers do with it is not.
+ *
+ * edge     released by                  acquired by                   carries
+ * publish  quoit_lane_publish: tail     quoit__lane_look: tail        what is in the slots, what
+ *                                                                     is void
+ * free     quoit_lane_release: done     quoit__lane_is_free: done     the right to overwrite
+ * claim    quoit_lane_claim: claim      was_claimed: claim            nothing: who may go on
+ * close    quoit_lane_close: closed     quoit_lane_is_closed          nothing: an event
+ * finish   quoit_lane_finish: finished  quoit_lane_is_drained         the final tail
+ * sleep    quoit_wake_arm               quoit_wake_owed               see notify.h
+ */
+#ifndef QUOIT_RINGS_LANE_H
+#define QUOIT_RINGS_LANE_H
+
+#include <quoit/rings/notify.h>
+
+QUOIT_C_BEGIN
+
+#define QUOIT_LANE_CAPACITY_MAX ((size_t)1 << 31)
+#define QUOIT_LANE_BLOCK	((size_t)64) /* slots; smaller where four of them do not fit */
+
+/* How many blocks a lane of `capacity` slots has, unless it was told the size of a block. */
+#define QUOIT_LANE_BLOCKS(capacity)                                                         \
+	((size_t)(capacity) >= 4 * QUOIT_LANE_BLOCK ? (size_t)(capacity) / QUOIT_LANE_BLOCK \
+	 : (size_t)(capacity) >= 4		    ? (size_t)4                             \
+						    : (size_t)(capacity))
+
+/* One for each block of slots, the caller's array. */
+struct quoit_lane_block {
+	QUOIT_ISOLATED uint64_t done; /* consumers: the sum of what was given back */
+	uint64_t void_at;	      /* producer: where the block began when it last was void */
+};
+
+/* Caller's memory, aligned to QUOIT_ISOLATION. Touch the fields only through the functions. */
+struct quoit_lane {
+	QUOIT_ISOLATED uint64_t tail; /* published by the producer: next slot to be written */
+	uint64_t void_end;	      /* producer: end of the last void block */
+
+	QUOIT_ISOLATED uint64_t claim; /* moved by the consumers: next slot to be claimed */
+
+	QUOIT_ISOLATED uint64_t tail_own; /* producer: next slot to write, may be ahead of tail */
+	uint64_t limit;			  /* producer: the slots before this are free */
+	uint64_t leased;		  /* producer: slots granted by the last reserve */
+	uint64_t bells_rung;		  /* producer: publications that woke a reader */
+	uint64_t bells_saved;		  /* producer: publications that found it awake */
+	uint64_t stepped_over;		  /* producer: blocks that were pinned */
+
+	/* Read by all, written when attached, closed or finished. */
+	QUOIT_ISOLATED struct quoit_lane_block *blocks;
+	uint64_t mask;	     /* capacity - 1 */
+	uint64_t block_mask; /* slots of a block - 1 */
+	uint32_t block_bits;
+	uint32_t blocks_bits; /* log2 of the number of blocks */
+	struct quoit_notify *notify;
+	uint32_t closed;
+	uint32_t finished;
+};
+
+/* A span of slots that belongs to one consumer: [at, at + n) of the lane's array. */
+struct quoit_claim {
+	struct quoit_lane *lane;
+	size_t at;
+	size_t n;
+};
+
+/* What came of trying to claim. Only EMPTY may lead to sleep (defect D-27). */
+enum quoit_claim_status {
+	QUOIT_CLAIM_EMPTY, /* nothing was there to be claimed */
+	QUOIT_CLAIM_LOST,  /* another consumer was faster: try again */
+	QUOIT_CLAIM_GOT,
+};
+
+/* --- setting up ------------------------------------------------------------------------------ */
+
+/*
+ * Start an empty lane whose first slot position is `position` (0 unless a test wants the wrap
+ * near). `blocks` has capacity_slots / block_slots entries, aligned to QUOIT_ISOLATION.
+ *
+ * Units: powers of two, capacity_slots up to QUOIT_LANE_CAPACITY_MAX; block_slots 0 stands for the
+ * size that QUOIT_LANE_BLOCKS() counts with. A claim is at most a block, and a block is what a
+ * consumer that stops with a claim takes from the capacity.
+ * Thread: before any side starts.   Owns: `blocks` stays the lane's.
+ * Errors: -EINVAL for sizes that are not possible.
+ */
+QUOIT_MUST_CHECK int quoit_lane_init_at(struct quoit_lane *lane, struct quoit_lane_block *blocks,
+					size_t capacity_slots, size_t block_slots,
+					uint64_t position);
+
+/*
+ * Let publications wake a reader that sleeps.
+ * Thread: before the first commit; the lane's owner.   Owns: `notify` must outlive the producer.
+ */
+QUOIT_HOT void quoit_lane_attach(struct quoit_lane *lane, struct quoit_notify *notify)
+{
+	lane->notify = notify;
+}
+
+QUOIT_HOT size_t quoit_lane_capacity(const struct quoit_lane *lane)
+{
+	return (size_t)lane->mask + 1;
+}
+
+/* The most that one claim can give. */
+QUOIT_HOT size_t quoit_lane_block_slots(const struct quoit_lane *lane)
+{
+	return (size_t)lane->block_mask + 1;
+}
+
+QUOIT_HOT struct quoit_lane_block *quoit__lane_block(const struct quoit_lane *lane,
+						     uint64_t position)
+{
+	return &lane->blocks[(position & lane->mask) >> lane->block_bits];
+}
+
+/* --- producer -------------------------------------------------------------------------------- */
+
+/* Was everything in the block that begins at `position` given back in the lap before? */
+QUOIT_HOT bool quoit__lane_is_free(const struct quoit_lane *lane, uint64_t position)
+{
+	const struct quoit_lane_block *const block = quoit__lane_block(lane, position);
+
+	/* free: pairs with quoit_lane_release() */
+	return quoit_load_acquire(&block->done) == (position & ~lane->mask);
+}
+
+/*
+ * How many slots are free, asked of further blocks only if fewer than `want` are known to be; not
+ * beyond a block that is not free.
+ */
+QUOIT_HOT uint64_t quoit__lane_room(struct quoit_lane *lane, uint64_t want)
+{
+	while (quoit_unlikely(lane->limit - lane->tail_own < want) &&
+	       quoit__lane_is_free(lane, lane->limit))
+		lane->limit += lane->block_mask + 1;
+	return lane->limit - lane->tail_own;
+}
+
+/*
+ * Are `want` slots free, be it behind pinned blocks? If so, at least one of them lies at tail_own
+ * after this, because pinned blocks there have been made void. If not, nothing has changed.
+ */
+bool quoit__lane_step_over(struct quoit_lane *lane, uint64_t want);
+
+/* Has somebody closed the lane? After true, no reservation succeeds any more. Thread: any. */
+QUOIT_HOT bool quoit_lane_is_closed(const struct quoit_lane *lane)
+{
+	return quoit_load_acquire(&lane->closed) != 0; /* close: pairs with quoit_lane_close() */
+}
+
+/* Lease up to `want` of the free slots at tail_own, cut where the array ends. */
+QUOIT_HOT size_t quoit__lane_lease(struct quoit_lane *lane, size_t want, size_t *at)
+{
+	const size_t run = quoit_min(want, (size_t)(lane->limit - lane->tail_own));
+
+	*at = (size_t)(lane->tail_own & lane->mask);
+	lane->leased = quoit_min(run, (size_t)lane->mask + 1 - *at);
+	return (size_t)lane->leased;
+}
+
+/*
+ * Ask for room for `want` slots. If all of them are free, grants 1..want contiguous ones: those
+ * before the wrap or before a block that has to be stepped over; the caller fills them, commits,
+ * and reserves again for the rest. Gives how many were granted, 0 if fewer than `want` are free, if
+ * want is 0 or above the capacity, or once the lane is seen to be closed. *at is the index of the
+ * first slot. Slots become free a block at a time, when everything in it was given back.
+ *
+ * Thread: producer.   Owns: the slots are leased until commit or the next reserve.
+ * Cost: touches a line of the consumers once a block.
+ */
+QUOIT_HOT size_t quoit_lane_reserve(struct quoit_lane *lane, size_t want, size_t *at)
+{
+	if (quoit_unlikely(!want || quoit_lane_is_closed(lane)))
+		return 0;
+	if (quoit_unlikely(quoit__lane_room(lane, want) < want) &&
+	    !quoit__lane_step_over(lane, want))
+		return 0;
+	return quoit__lane_lease(lane, want, at);
+}
+
+/* Like quoit_lane_reserve(), but does not ask whether the lane is closed. */
+QUOIT_HOT size_t quoit__lane_reserve_some(struct quoit_lane *lane, size_t want, size_t *at)
+{
+	if (quoit_unlikely(!quoit__lane_room(lane, want)) &&
+	    (!want || !quoit__lane_step_over(lane, 1)))
+		return 0;
+	return quoit__lane_lease(lane, want, at);
+}
+
+/* Like quoit_lane_reserve(), but grants whatever contiguous part of `want` is free. */
+QUOIT_HOT size_t quoit_lane_reserve_some(struct quoit_lane *lane, size_t want, size_t *at)
+{
+	if (quoit_unlikely(!want || quoit_lane_is_closed(lane)))
+		return 0;
+	return quoit__lane_reserve_some(lane, want, at);
+}
+
+/*
+ * Pass `n` of the reserved slots on, but let nobody see them yet: for a producer that publishes
+ * once for many, such as a loop in its turn. It must publish before it waits for anything.
+ */
+QUOIT_HOT void quoit_lane_commit_later(struct quoit_lane *lane, size_t n)
+{
+	QUOIT_ASSERT_HOT(n <= lane->leased);
+	lane->leased -= n;
+	lane->tail_own += n;
+}
+
+/* Is something committed and not yet published? Thread: producer. */
+QUOIT_HOT bool quoit_lane_is_unpublished(const struct quoit_lane *lane)
+{
+	return lane->tail_own != quoit_load(&lane->tail); /* ours */
+}
+
+/*
+ * Make everything committed visible, without waking anybody: the caller puts quoit_wake_fence()
+ * and quoit_wake_owed() behind the last of its publications.
+ */
+QUOIT_HOT void quoit_lane_publish(struct quoit_lane *lane)
+{
+	/* publish: pairs with quoit__lane_look() and quoit_lane_has_news() */
+	quoit_store_release(&lane->tail, lane->tail_own);
+}
+
+/* Wake the attached reader if it sleeps. Call after a store that it must not miss. */
+QUOIT_HOT void quoit__lane_notify(struct quoit_lane *lane)
+{
+	struct quoit_notify *const notify = lane->notify;
+
+	if (!notify)
+		return;
+	quoit_wake_fence();
+	if (quoit_unlikely(quoit_wake_owed(notify->wake))) {
+		quoit_count(&lane->bells_rung, 1);
+		(void)quoit_notify_ring(notify); /* fails only on a closed fd: attach's contract */
+	} else {
+		quoit_count(&lane->bells_saved, 1);
+	}
+}
+
+/* Publish what was committed later, and wake the reader if it sleeps. */
+QUOIT_HOT void quoit_lane_flush(struct quoit_lane *lane)
+{
+	quoit_lane_publish(lane);
+	quoit__lane_notify(lane);
+}
+
+/*
+ * Publish `n` of the reserved slots, in order, and wake the reader if it sleeps. What an earlier
+ * reserve granted beyond n goes back to the lane. An open reservation may still be committed after
+ * close.
+ *
+ * Thread: producer.   Cost: one release store; with a notifier also a fence and a load.
+ */
+QUOIT_HOT void quoit_lane_commit(struct quoit_lane *lane, size_t n)
+{
+	quoit_lane_commit_later(lane, n);
+	lane->leased = 0;
+	quoit_lane_flush(lane);
+}
+
+/* --- consumers ------------------------------------------------------------------------------- */
+
+/*
+ * What could be claimed: gives how many slots are published from *position on. `tail_seen` is this
+ * consumer's last look at the tail, and is looked at again only when it is used up.
+ */
+QUOIT_HOT uint64_t quoit__lane_look(const struct quoit_lane *lane, uint64_t *tail_seen,
+				    uint64_t *position)
+{
+	const uint64_t claim = quoit_load(&lane->claim); /* hint: moving it tells the truth */
+
+	*position = claim;
+	if (quoit_unlikely((int64_t)(*tail_seen - claim) <= 0)) {
+		/* publish: pairs with quoit_lane_publish() */
+		*tail_seen = quoit_load_acquire(&lane->tail);
+		if ((int64_t)(*tail_seen - claim) <= 0)
+			return 0;
+	}
+	return *tail_seen - claim;
+}
+
+/*
+ * Try once to claim up to `most` slots (at least 1): a contiguous span, never beyond its block.
+ * `tail_seen` is the consumer's own; it starts as any earlier tail, such as the start position.
+ *
+ * Thread: any number of consumers.   Owns: with QUOIT_CLAIM_GOT the slots are the caller's until it
+ * releases them; `claim` is untouched otherwise.
+ * Cost: one compare-and-swap; a look at the producer's line when what was seen is used up.
+ */
+QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane, uint64_t *tail_seen,
+						   size_t most, struct quoit_claim *claim)
+{
+	QUOIT_ASSERT_HOT(most);
+	for (;;) {
+		uint64_t position;
+		const uint64_t there = quoit__lane_look(lane, tail_seen, &position);
+		const uint64_t in_block = position & lane->block_mask;
+		size_t n = (size_t)(lane->block_mask + 1 - in_block);
+		bool is_void;
+
+		if (!there)
+			return QUOIT_CLAIM_EMPTY;
+		/* Written before the tail that we have seen: publish. */
+		is_void = !in_block &&
+			  quoit_load(&quoit__lane_block(lane, position)->void_at) == position;
+		if (quoit_likely(!is_void))
+			n = quoit_min(n, quoit_min(most, (size_t)there));
+		/* claim: pairs with was_claimed() */
+		if (quoit_unlikely(!quoit_cas(&lane->claim, position, position + n)))
+			return QUOIT_CLAIM_LOST;
+		if (quoit_unlikely(is_void))
+			continue;
+		claim->lane = lane;
+		claim->at = (size_t)(position & lane->mask);
+		claim->n = n;
+		return QUOIT_CLAIM_GOT;
+	}
+}
+
+/*
+ * Give the first `n` slots of a claim back; the claim is what is left. Claims may be given back in
+ * any order: nobody waits for an earlier one.
+ * Thread: the claimer's.   Owns: the slots may be overwritten at once.   Cost: one atomic add.
+ */
+QUOIT_HOT void quoit_lane_release(struct quoit_claim *claim, size_t n)
+{
+	struct quoit_lane *const lane = claim->lane;
+	struct quoit_lane_block *const block = &lane->blocks[claim->at >> lane->block_bits];
+
+	QUOIT_ASSERT_HOT(n <= claim->n);
+	claim->at += n;
+	claim->n -= n;
+	/* free: pairs with quoit__lane_is_free() and quoit_lane_is_drained() */
+	(void)quoit_add(&block->done, (uint64_t)n << lane->blocks_bits);
+}
+
+/*
+ * Is there anything to claim, asked of the lane itself and not of the last look? The question to
+ * put between arming and sleeping. True also when only a void block is there: the next claim finds
+ * that out.
+ * Thread: any consumer.
+ */
+QUOIT_HOT bool quoit_lane_has_news(const struct quoit_lane *lane)
+{
+	const uint64_t tail =
+		quoit_load_acquire(&lane->tail); /* publish: pairs with quoit_lane_publish() */
+
+	return (int64_t)(tail - quoit_load(&lane->claim)) > 0; /* hint: too early is too much */
+}
+
+/* --- status and ending ----------------------------------------------------------------------- */
+
+/*
+ * Published and not yet claimed, void blocks included: an estimate that costs two loads.
+ * Thread: any.
+ */
+QUOIT_HOT size_t quoit_lane_occupancy(const struct quoit_lane *lane)
+{
+	/* claim first: a tail read later can only be further on, and never behind it by much */
+	const uint64_t claim = quoit_load(&lane->claim); /* hint */
+	const int64_t n = (int64_t)(quoit_load(&lane->tail) - claim);
+
+	return n > 0 ? quoit_min((size_t)n, (size_t)lane->mask + 1) : 0;
+}
+
+/*
+ * Published and not yet claimed, at some moment during the call; never more than the capacity.
+ * Thread: any.   Cost: two loads, and one for each unclaimed block while void ones are among them.
+ */
+size_t quoit_lane_length(const struct quoit_lane *lane);
+
+/*
+ * Published and not yet given back, claims included: what is still to be worked off.
+ * Thread: any.   Cost: a load for each block.
+ */
+size_t quoit_lane_pending(const struct quoit_lane *lane);
+
+/*
+ * Let no new reservation succeed, and wake the reader to tell it. What is reserved may still be
+ * committed and what is committed will be read; the lane has ended when it is drained.
+ * Thread: any.
+ */
+void quoit_lane_close(struct quoit_lane *lane);
+
+/*
+ * The producer's last word: publishes what is committed and promises that nothing follows. It does
+ * not close the lane.
+ * Thread: producer.
+ */
+void quoit_lane_finish(struct quoit_lane *lane);
+
+/*
+ * Has the producer finished, has everything been claimed, and has every claim been given back? Once
+ * true, true for ever, unless the lane's owner gives it to another producer.
+ * Thread: any.   Cost: once the producer has finished, a load for each block.
+ */
+bool quoit_lane_is_drained(const struct quoit_lane *lane);
+
+QUOIT_C_END
+
+#endif

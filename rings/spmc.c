@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* spmc.c - beginning an SPMC ring, and the seats of its consumers. */
+#include <errno.h>
+
+#include <quoit/rings/spmc.h>
+
+int quoit_spmc_init_at(struct quoit_spmc *ring, struct quoit_lane_block *blocks,
+		       const struct quoit_spmc_options *options, uint64_t position)
+{
+	int rc;
+
+	if (!options->consumers_most)
+		return -EINVAL;
+	rc = quoit_lane_init_at(&ring->lane, blocks, options->capacity_slots, options->block_slots,
+				position);
+	if (rc)
+		return rc;
+	ring->consumers = 0;
+	ring->consumers_most = options->consumers_most;
+	return 0;
+}
+
+int quoit_spmc_register(struct quoit_spmc *ring, struct quoit_spmc_consumer *consumer)
+{
+	uint64_t seated;
+
+	/* Never above the limit, not even for a moment (defect D-26). */
+	do {
+		if (quoit_lane_is_closed(&ring->lane))
+			return -ESHUTDOWN;
+		seated = quoit_load(&ring->consumers); /* hint: the exchange looks again */
+		if (seated >= ring->consumers_most)
+			return -EUSERS;
+		/* seat: pairs with quoit_spmc_deregister() */
+	} while (!quoit_cas(&ring->consumers, seated, seated + 1));
+	*consumer = (struct quoit_spmc_consumer){
+		.ring = ring,
+		/* publish: pairs with quoit_lane_publish() */
+		.tail_seen = quoit_load_acquire(&ring->lane.tail),
+	};
+	return 0;
+}
+
+void quoit_spmc_deregister(struct quoit_spmc_consumer *consumer)
+{
+	QUOIT_ASSERT(consumer->held == 0);
+	/* seat: pairs with quoit_spmc_register() */
+	(void)quoit_add(&consumer->ring->consumers, UINT64_MAX);
+	consumer->ring = NULL;
+}

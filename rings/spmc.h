@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spmc.h - one producer, any number of consumers that share the work: each item goes to one of
+ * them. It is one lane (see lane.h for the protocol and its edges) with seats for the consumers.
+ *
+ * Claims are handed out in the producer's order. What two consumers do with two claims is not in
+ * any order, and a claimed item waits for its claimer: do not sleep with an open claim.
+ *
+ * edge     released by                  acquired by                   carries
+ * seat     quoit_spmc_register: cas     quoit_spmc_deregister: add    nothing: a number
+ */
+#ifndef QUOIT_RINGS_SPMC_H
+#define QUOIT_RINGS_SPMC_H
+
+#include <quoit/rings/lane.h>
+
+QUOIT_C_BEGIN
+
+#define QUOIT_SPMC_POP_MOST ((size_t)32) /* what popping one by one claims at a time */
+
+struct quoit_spmc_options {
+	size_t capacity_slots; /* a power of two */
+	size_t block_slots;    /* a power of two, 0: see quoit_lane_init_at() */
+	size_t consumers_most; /* registered at the same time; at least 1 */
+};
+
+/* Ready-made: deep and many, and shallow so that nothing waits long. */
+#define QUOIT_SPMC_HIGH_THROUGHPUT       \
+	{                                \
+		(size_t)1 << 18, 128, 32 \
+	}
+#define QUOIT_SPMC_LOW_LATENCY         \
+	{                              \
+		(size_t)1 << 12, 0, 16 \
+	}
+
+/* Caller's memory, aligned to QUOIT_ISOLATION. */
+struct quoit_spmc {
+	struct quoit_lane lane;
+	QUOIT_ISOLATED uint64_t consumers; /* registered */
+	uint64_t consumers_most;
+};
+
+/* One for each consumer, the caller's memory; nobody else looks into it. */
+struct quoit_spmc_consumer {
+	QUOIT_ISOLATED struct quoit_spmc *ring;
+	uint64_t tail_seen;	   /* its last look at the producer */
+	uint64_t held;		   /* slots claimed and not given back */
+	struct quoit_claim cursor; /* of popping one by one */
+	size_t popped;		   /* of the cursor's claim */
+	uint64_t claims;
+	uint64_t races_lost;
+};
+
+/* --- setting up ------------------------------------------------------------------------------ */
+
+/*
+ * Start an empty ring at a position (0 unless a test wants the wrap near). `blocks` has
+ * QUOIT_LANE_BLOCKS(capacity_slots) entries, or capacity_slots / block_slots if that was chosen.
+ *
+ * Thread: before any side starts.   Owns: `blocks` stays the ring's.
+ * Errors: -EINVAL for sizes that are not possible.
+ */
+QUOIT_MUST_CHECK int quoit_spmc_init_at(struct quoit_spmc *ring, struct quoit_lane_block *blocks,
+					const struct quoit_spmc_options *options,
+					uint64_t position);
+
+QUOIT_MUST_CHECK QUOIT_HOT int quoit_spmc_init(struct quoit_spmc *ring,
+					       struct quoit_lane_block *blocks,
+					       const struct quoit_spmc_options *options)
+{
+	return quoit_spmc_init_at(ring, blocks, options, 0);
+}
+
+/* See quoit_lane_attach(). */
+QUOIT_HOT void quoit_spmc_attach(struct quoit_spmc *ring, struct quoit_notify *notify)
+{
+	quoit_lane_attach(&ring->lane, notify);
+}
+
+/*
+ * Take a seat as a consumer.
+ * Thread: any.   Owns: `consumer` is the caller's, used by one thread at a time.
+ * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is closed.
+ */
+QUOIT_MUST_CHECK int quoit_spmc_register(struct quoit_spmc *ring,
+					 struct quoit_spmc_consumer *consumer);
+
+/* Give the seat back. Thread: the consumer's, with no claim open and nothing left to be popped. */
+void quoit_spmc_deregister(struct quoit_spmc_consumer *consumer);
+
+/* --- producer: see the quoit_lane_ functions of the same verbs ------------------------------- */
+
+QUOIT_HOT size_t quoit_spmc_reserve(struct quoit_spmc *ring, size_t want, size_t *at)
+{
+	return quoit_lane_reserve(&ring->lane, want, at);
+}
+
+QUOIT_HOT size_t quoit_spmc_reserve_some(struct quoit_spmc *ring, size_t want, size_t *at)
+{
+	return quoit_lane_reserve_some(&ring->lane, want, at);
+}
+
+QUOIT_HOT void quoit_spmc_commit_later(struct quoit_spmc *ring, size_t n)
+{
+	quoit_lane_commit_later(&ring->lane, n);
+}
+
+QUOIT_HOT void quoit_spmc_publish(struct quoit_spmc *ring)
+{
+	quoit_lane_publish(&ring->lane);
+}
+
+QUOIT_HOT void quoit_spmc_flush(struct quoit_spmc *ring)
+{
+	quoit_lane_flush(&ring->lane);
+}
+
+QUOIT_HOT void quoit_spmc_commit(struct quoit_spmc *ring, size_t n)
+{
+	quoit_lane_commit(&ring->lane, n);
+}
+
+/*
+ * Close the ring and let its readers know that nothing follows: publishes what is committed.
+ * Thread: producer.
+ */
+QUOIT_HOT void quoit_spmc_finish(struct quoit_spmc *ring)
+{
+	quoit_lane_finish(&ring->lane);
+	quoit_lane_close(&ring->lane);
+}
+
+/* --- consumers ------------------------------------------------------------------------------- */
+
+/*
+ * Try once to claim up to `most` slots (at least 1): a contiguous span, at most a block.
+ *
+ * Thread: the consumer's.   Owns: the slots are the consumer's until quoit_spmc_release().
+ * Cost: see quoit_lane_claim().
+ */
+QUOIT_HOT enum quoit_claim_status quoit_spmc_claim(struct quoit_spmc_consumer *consumer,
+						   size_t most, struct quoit_claim *claim)
+{
+	const enum quoit_claim_status status =
+		quoit_lane_claim(&consumer->ring->lane, &consumer->tail_seen, most, claim);
+
+	if (quoit_likely(status == QUOIT_CLAIM_GOT)) {
+		consumer->held += claim->n;
+		consumer->claims++;
+	} else if (status == QUOIT_CLAIM_LOST) {
+		consumer->races_lost++;
+	}
+	return status;
+}
+
+/*
+ * Claim up to `most` slots, trying again as long as other consumers are faster. Gives how many; 0
+ * says that the ring was empty, and nothing else.
+ */
+QUOIT_HOT size_t quoit_spmc_take(struct quoit_spmc_consumer *consumer, size_t most,
+				 struct quoit_claim *claim)
+{
+	enum quoit_claim_status status;
+
+	if (!most)
+		return 0;
+	while (quoit_unlikely((status = quoit_spmc_claim(consumer, most, claim)) ==
+			      QUOIT_CLAIM_LOST))
+		quoit_relax();
+	return status == QUOIT_CLAIM_GOT ? claim->n : 0;
+}
+
+/* Give the first `n` slots of a claim back to the producer. See quoit_lane_release(). */
+QUOIT_HOT void quoit_spmc_release(struct quoit_spmc_consumer *consumer, struct quoit_claim *claim,
+				  size_t n)
+{
+	consumer->held -= n;
+	quoit_lane_release(claim, n);
+}
+
+/*
+ * The next slot of those that are popped one by one: true if there is one, its index in *at. Behind
+ * it up to QUOIT_SPMC_POP_MOST are claimed at a time, so that what was claimed and not yet popped
+ * waits for this consumer. Follow with quoit_spmc_past().
+ */
+QUOIT_HOT bool quoit_spmc_next(struct quoit_spmc_consumer *consumer, size_t *at)
+{
+	if (quoit_unlikely(consumer->popped == consumer->cursor.n) &&
+	    !quoit_spmc_take(consumer, QUOIT_SPMC_POP_MOST, &consumer->cursor))
+		return false;
+	*at = consumer->cursor.at + consumer->popped;
+	return true;
+}
+
+/* The slot of quoit_spmc_next() was copied out or is done with; behind the last goes the claim. */
+QUOIT_HOT void quoit_spmc_past(struct quoit_spmc_consumer *consumer)
+{
+	if (++consumer->popped < consumer->cursor.n)
+		return;
+	quoit_spmc_release(consumer, &consumer->cursor, consumer->popped);
+	consumer->popped = 0;
+}
+
+/* Claimed by popping and not yet popped: what this consumer must pop before it may sleep. */
+QUOIT_HOT size_t quoit_spmc_unpopped(const struct quoit_spmc_consumer *consumer)
+{
+	return consumer->cursor.n - consumer->popped;
+}
+
+/* See quoit_lane_has_news(). */
+QUOIT_HOT bool quoit_spmc_has_news(const struct quoit_spmc_consumer *consumer)
+{
+	return quoit_lane_has_news(&consumer->ring->lane);
+}
+
+/* --- status and ending: from any thread ------------------------------------------------------ */
+
+/* Published and not yet claimed. See quoit_lane_length(). */
+QUOIT_HOT size_t quoit_spmc_length(const struct quoit_spmc *ring)
+{
+	return quoit_lane_length(&ring->lane);
+}
+
+QUOIT_HOT bool quoit_spmc_is_empty(const struct quoit_spmc *ring)
+{
+	return quoit_lane_length(&ring->lane) == 0;
+}
+
+/*
+ * Published and not yet given back, claimed slots included: what still has to be worked off.
+ * Cost: a load for each block.
+ */
+QUOIT_HOT size_t quoit_spmc_pending(const struct quoit_spmc *ring)
+{
+	return quoit_lane_pending(&ring->lane);
+}
+
+/* Let no new reservation succeed. See quoit_lane_close(). */
+QUOIT_HOT void quoit_spmc_close(struct quoit_spmc *ring)
+{
+	quoit_lane_close(&ring->lane);
+}
+
+QUOIT_HOT bool quoit_spmc_is_closed(const struct quoit_spmc *ring)
+{
+	return quoit_lane_is_closed(&ring->lane);
+}
+
+/* The end of the stream: see quoit_lane_is_drained(). */
+QUOIT_HOT bool quoit_spmc_is_drained(const struct quoit_spmc *ring)
+{
+	return quoit_lane_is_drained(&ring->lane);
+}
+
+QUOIT_C_END
+
+#endif
