@@ -132,6 +132,15 @@ static inline int quoit__sys_getcpu(void)
 	return (int)quoit__sys_result(sched_getcpu());
 }
 
+/* The node of that cpu, as the kernel tells it beside the cpu. */
+static inline int quoit__sys_getcpu_node(void)
+{
+	unsigned cpu = 0, node = 0;
+	const int rc = (int)quoit__sys_result(getcpu(&cpu, &node));
+
+	return rc < 0 ? rc : (int)node;
+}
+
 static inline int quoit__sys_gettid(void)
 {
 	return (int)syscall(SYS_gettid);

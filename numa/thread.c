@@ -44,6 +44,11 @@ int quoit_thread_cpu(void)
 	return quoit__sys_getcpu();
 }
 
+int quoit_thread_node(void)
+{
+	return quoit__sys_getcpu_node();
+}
+
 int quoit_thread_name(const char *name)
 {
 	return quoit__sys_thread_name(name);

@@ -40,6 +40,13 @@ QUOIT_MUST_CHECK int quoit_thread_affinity(struct quoit_idset *cpus);
 int quoit_thread_cpu(void);
 
 /*
+ * The node of the cpu that runs the calling thread: as much a truth of the moment.
+ *
+ * Errors: -errno of getcpu, which a sandbox may forbid.   Cost: a few ns, no system call.
+ */
+int quoit_thread_node(void);
+
+/*
  * Name the calling thread for ps, top and debuggers. The kernel keeps the first 15 bytes.
  */
 int quoit_thread_name(const char *name);

@@ -25,15 +25,25 @@ static size_t block_count(const struct quoit_lane *lane)
 	return (size_t)1 << lane->blocks_bits;
 }
 
-int quoit_lane_init_at(struct quoit_lane *lane, struct quoit_lane_block *blocks,
-		       size_t capacity_slots, size_t block_slots, uint64_t position)
+int64_t quoit_lane_block_count(size_t capacity_slots, size_t block_slots)
 {
 	if (!is_power_of_two(capacity_slots) || capacity_slots > QUOIT_LANE_CAPACITY_MAX)
 		return -EINVAL;
 	if (!block_slots)
-		block_slots = capacity_slots / QUOIT_LANE_BLOCKS(capacity_slots);
+		return (int64_t)QUOIT_LANE_BLOCKS(capacity_slots);
 	if (!is_power_of_two(block_slots) || block_slots > capacity_slots)
 		return -EINVAL;
+	return (int64_t)(capacity_slots / block_slots);
+}
+
+int quoit_lane_init_at(struct quoit_lane *lane, struct quoit_lane_block *blocks,
+		       size_t capacity_slots, size_t block_slots, uint64_t position)
+{
+	const int64_t count = quoit_lane_block_count(capacity_slots, block_slots);
+
+	if (count < 0)
+		return (int)count;
+	block_slots = capacity_slots / (size_t)count;
 	*lane = (struct quoit_lane){
 		.tail = position,
 		.claim = position,
@@ -44,7 +54,7 @@ int quoit_lane_init_at(struct quoit_lane *lane, struct quoit_lane_block *blocks,
 		.mask = capacity_slots - 1,
 		.block_mask = block_slots - 1,
 		.block_bits = (uint32_t)__builtin_ctzll(block_slots),
-		.blocks_bits = (uint32_t)__builtin_ctzll(capacity_slots / block_slots),
+		.blocks_bits = (uint32_t)__builtin_ctzll((uint64_t)count),
 	};
 	for (size_t b = 0; b < block_count(lane); b++) {
 		const uint64_t begin = (position & ~lane->mask) + b * block_slots;

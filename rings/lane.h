@@ -69,6 +69,7 @@ struct quoit_lane {
 	uint64_t block_mask; /* slots of a block - 1 */
 	uint32_t block_bits;
 	uint32_t blocks_bits; /* log2 of the number of blocks */
+	void *slots;	      /* the caller's, for the typed shell: a lane never looks at it */
 	struct quoit_notify *notify;
 	uint32_t closed;
 	uint32_t finished;
@@ -91,8 +92,14 @@ enum quoit_claim_status {
 /* --- setting up ------------------------------------------------------------------------------ */
 
 /*
+ * How many blocks quoit_lane_init_at() needs for these sizes.
+ * Errors: -EINVAL for sizes that are not possible.
+ */
+QUOIT_MUST_CHECK int64_t quoit_lane_block_count(size_t capacity_slots, size_t block_slots);
+
+/*
  * Start an empty lane whose first slot position is `position` (0 unless a test wants the wrap
- * near). `blocks` has capacity_slots / block_slots entries, aligned to QUOIT_ISOLATION.
+ * near). `blocks` has quoit_lane_block_count() entries, aligned to QUOIT_ISOLATION.
  *
  * Units: powers of two, capacity_slots up to QUOIT_LANE_CAPACITY_MAX; block_slots 0 stands for the
  * size that QUOIT_LANE_BLOCKS() counts with. A claim is at most a block, and a block is what a

@@ -4,7 +4,7 @@
 
 #include <quoit/rings/spmc.h>
 
-int quoit_spmc_init_at(struct quoit_spmc *ring, struct quoit_lane_block *blocks,
+int quoit_spmc_init_at(struct quoit_spmc *ring, void *slots, struct quoit_lane_block *blocks,
 		       const struct quoit_spmc_options *options, uint64_t position)
 {
 	int rc;
@@ -15,12 +15,13 @@ int quoit_spmc_init_at(struct quoit_spmc *ring, struct quoit_lane_block *blocks,
 				position);
 	if (rc)
 		return rc;
+	ring->lane.slots = slots;
 	ring->consumers = 0;
 	ring->consumers_most = options->consumers_most;
 	return 0;
 }
 
-int quoit_spmc_register(struct quoit_spmc *ring, struct quoit_spmc_consumer *consumer)
+int quoit_spmc_register_consumer(struct quoit_spmc *ring, struct quoit_spmc_consumer *consumer)
 {
 	uint64_t seated;
 
@@ -31,7 +32,7 @@ int quoit_spmc_register(struct quoit_spmc *ring, struct quoit_spmc_consumer *con
 		seated = quoit_load(&ring->consumers); /* hint: the exchange looks again */
 		if (seated >= ring->consumers_most)
 			return -EUSERS;
-		/* seat: pairs with quoit_spmc_deregister() */
+		/* seat: pairs with quoit_spmc_deregister_consumer() */
 	} while (!quoit_cas(&ring->consumers, seated, seated + 1));
 	*consumer = (struct quoit_spmc_consumer){
 		.ring = ring,
@@ -41,10 +42,10 @@ int quoit_spmc_register(struct quoit_spmc *ring, struct quoit_spmc_consumer *con
 	return 0;
 }
 
-void quoit_spmc_deregister(struct quoit_spmc_consumer *consumer)
+void quoit_spmc_deregister_consumer(struct quoit_spmc_consumer *consumer)
 {
 	QUOIT_ASSERT(consumer->held == 0);
-	/* seat: pairs with quoit_spmc_register() */
+	/* seat: pairs with quoit_spmc_register_consumer() */
 	(void)quoit_add(&consumer->ring->consumers, UINT64_MAX);
 	consumer->ring = NULL;
 }

@@ -6,8 +6,8 @@
  * Claims are handed out in the producer's order. What two consumers do with two claims is not in
  * any order, and a claimed item waits for its claimer: do not sleep with an open claim.
  *
- * edge     released by                  acquired by                   carries
- * seat     quoit_spmc_register: cas     quoit_spmc_deregister: add    nothing: a number
+ * edge     released by                          acquired by
+ * seat     quoit_spmc_register_consumer: cas    quoit_spmc_deregister_consumer: a number
  */
 #ifndef QUOIT_RINGS_SPMC_H
 #define QUOIT_RINGS_SPMC_H
@@ -55,21 +55,23 @@ struct quoit_spmc_consumer {
 /* --- setting up ------------------------------------------------------------------------------ */
 
 /*
- * Start an empty ring at a position (0 unless a test wants the wrap near). `blocks` has
- * QUOIT_LANE_BLOCKS(capacity_slots) entries, or capacity_slots / block_slots if that was chosen.
+ * Start an empty ring at a position (0 unless a test wants the wrap near). `slots` is the array of
+ * elements, which only a typed ring looks at; `blocks` has QUOIT_LANE_BLOCKS(capacity_slots)
+ * entries, or capacity_slots / block_slots if that was chosen.
  *
- * Thread: before any side starts.   Owns: `blocks` stays the ring's.
+ * Thread: before any side starts.   Owns: both arrays stay the ring's.
  * Errors: -EINVAL for sizes that are not possible.
  */
-QUOIT_MUST_CHECK int quoit_spmc_init_at(struct quoit_spmc *ring, struct quoit_lane_block *blocks,
+QUOIT_MUST_CHECK int quoit_spmc_init_at(struct quoit_spmc *ring, void *slots,
+					struct quoit_lane_block *blocks,
 					const struct quoit_spmc_options *options,
 					uint64_t position);
 
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_spmc_init(struct quoit_spmc *ring,
+QUOIT_MUST_CHECK QUOIT_HOT int quoit_spmc_init(struct quoit_spmc *ring, void *slots,
 					       struct quoit_lane_block *blocks,
 					       const struct quoit_spmc_options *options)
 {
-	return quoit_spmc_init_at(ring, blocks, options, 0);
+	return quoit_spmc_init_at(ring, slots, blocks, options, 0);
 }
 
 /* See quoit_lane_attach(). */
@@ -83,11 +85,11 @@ QUOIT_HOT void quoit_spmc_attach(struct quoit_spmc *ring, struct quoit_notify *n
  * Thread: any.   Owns: `consumer` is the caller's, used by one thread at a time.
  * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is closed.
  */
-QUOIT_MUST_CHECK int quoit_spmc_register(struct quoit_spmc *ring,
-					 struct quoit_spmc_consumer *consumer);
+QUOIT_MUST_CHECK int quoit_spmc_register_consumer(struct quoit_spmc *ring,
+						  struct quoit_spmc_consumer *consumer);
 
 /* Give the seat back. Thread: the consumer's, with no claim open and nothing left to be popped. */
-void quoit_spmc_deregister(struct quoit_spmc_consumer *consumer);
+void quoit_spmc_deregister_consumer(struct quoit_spmc_consumer *consumer);
 
 /* --- producer: see the quoit_lane_ functions of the same verbs ------------------------------- */
 
@@ -180,16 +182,18 @@ QUOIT_HOT void quoit_spmc_release(struct quoit_spmc_consumer *consumer, struct q
 }
 
 /*
- * The next slot of those that are popped one by one: true if there is one, its index in *at. Behind
- * it up to QUOIT_SPMC_POP_MOST are claimed at a time, so that what was claimed and not yet popped
- * waits for this consumer. Follow with quoit_spmc_past().
+ * The next slot of those that are popped one by one: true if there is one, in `slot` as a claim of
+ * one. Behind it up to QUOIT_SPMC_POP_MOST are claimed at a time, so that what was claimed and not
+ * yet popped waits for this consumer. Follow with quoit_spmc_past().
  */
-QUOIT_HOT bool quoit_spmc_next(struct quoit_spmc_consumer *consumer, size_t *at)
+QUOIT_HOT bool quoit_spmc_next(struct quoit_spmc_consumer *consumer, struct quoit_claim *slot)
 {
 	if (quoit_unlikely(consumer->popped == consumer->cursor.n) &&
 	    !quoit_spmc_take(consumer, QUOIT_SPMC_POP_MOST, &consumer->cursor))
 		return false;
-	*at = consumer->cursor.at + consumer->popped;
+	slot->lane = consumer->cursor.lane;
+	slot->at = consumer->cursor.at + consumer->popped;
+	slot->n = 1;
 	return true;
 }
 

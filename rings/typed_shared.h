@@ -2,25 +2,31 @@
 /*
  * typed_shared.h - rings of a type that several consumers share. See typed.h for the idea.
  *
- *     QUOIT_SPMC(jobs, struct job);
+ *     QUOIT_MPMC(jobs, struct job);
  *
- *     struct jobs q;                                     the producer's side
- *     jobs_init(&q, slots, blocks, &options);
- *     jobs_send(&q, &job, 1);
+ *     struct jobs q;
+ *     jobs_create(&q, &options);
+ *
+ *     struct jobs_producer p;                            one for each producer
+ *     jobs_register_producer(&q, &p);
+ *     jobs_send(&p, &job, 1);
  *
  *     struct jobs_consumer c;                            one for each consumer
- *     jobs_register(&q, &c);
+ *     jobs_register_consumer(&q, &c);
  *     jobs_consume(&c, 64, work, NULL);
  *
- * Producer, of the ring (SPMC):
- * name_reserve(q, want, &granted)   first leased slot, or NULL; name_reserve_some() likewise
- * name_commit(q, n)                 publish n of them; name_commit_later() leaves that to flush
- * name_flush(q)                     publish what was committed later
- * name_send(q, items, n)            copy in as many as fit; gives how many
- * name_send_all(q, items, n)        all of them or none; true if sent
- * name_send_one(q, item)            true if sent
+ * With QUOIT_SPMC(jobs, struct job) the one producer needs no handle: `struct jobs_producer` is the
+ * ring, `struct jobs`, and jobs_init(&q, slots, blocks, &options) begins it in the caller's memory.
  *
- * Consumers, of their own handle:
+ * Producer:
+ * name_reserve(p, want, &granted)   first leased slot, or NULL; name_reserve_some() likewise
+ * name_commit(p, n)                 publish n of them; name_commit_later() leaves that to flush
+ * name_flush(p)                     publish what was committed later
+ * name_send(p, items, n)            copy in as many as fit; gives how many
+ * name_send_all(p, items, n)        all of them or none; true if sent
+ * name_send_one(p, item)            true if sent
+ *
+ * Consumers:
  * name_claim(c, most, &claim)       one try; the first claimed item, NULL if empty or too slow
  * name_take(c, most, &claim)        the same until it is empty: NULL means nothing else
  * name_release(c, &claim, n)        give the first n of a claim back
@@ -30,20 +36,21 @@
  * name_pop(c, item)                 the same, but claims several at a time: the fast way to have
  *                                   one after the other
  *
- * Threads and costs are those of the quoit_spmc_ function of the same verb.
+ * Threads and costs are those of the quoit_spmc_ or quoit_mpmc_ function of the same verb.
  */
 #ifndef QUOIT_RINGS_TYPED_SHARED_H
 #define QUOIT_RINGS_TYPED_SHARED_H
 
 #include <string.h>
 
+#include <quoit/rings/mpmc.h>
 #include <quoit/rings/spmc.h>
 
 QUOIT_C_BEGIN
 
 /* Copy in what fits, in as many runs as wrap and void blocks make; one publication. */
-QUOIT_HOT size_t quoit__lane_send(struct quoit_lane *lane, void *slots, size_t bytes,
-				  const void *items, size_t n)
+QUOIT_HOT size_t quoit__lane_send(struct quoit_lane *lane, size_t bytes, const void *items,
+				  size_t n)
 {
 	size_t sent = 0;
 
@@ -55,7 +62,8 @@ QUOIT_HOT size_t quoit__lane_send(struct quoit_lane *lane, void *slots, size_t b
 
 		if (quoit_unlikely(!run))
 			break;
-		memcpy((char *)slots + at * bytes, (const char *)items + sent * bytes, run * bytes);
+		memcpy((char *)lane->slots + at * bytes, (const char *)items + sent * bytes,
+		       run * bytes);
 		quoit_lane_commit_later(lane, run);
 		sent += run;
 	}
@@ -65,146 +73,225 @@ QUOIT_HOT size_t quoit__lane_send(struct quoit_lane *lane, void *slots, size_t b
 }
 
 /* All or none: what is free now stays free until this producer takes it. */
-QUOIT_HOT bool quoit__lane_send_all(struct quoit_lane *lane, void *slots, size_t bytes,
-				    const void *items, size_t n)
+QUOIT_HOT bool quoit__lane_send_all(struct quoit_lane *lane, size_t bytes, const void *items,
+				    size_t n)
 {
 	if (quoit_unlikely(quoit__lane_room(lane, n) < n) && !quoit__lane_step_over(lane, n))
 		return false;
-	return quoit__lane_send(lane, slots, bytes, items, n) == n;
+	return quoit__lane_send(lane, bytes, items, n) == n;
 }
 
-QUOIT_HOT size_t quoit__spmc_steal(struct quoit_spmc_consumer *consumer, const void *slots,
-				   size_t bytes, void *items, size_t most)
+/* Copy a claim out to items[index]. `bytes` is a constant in every caller. */
+QUOIT_HOT void quoit__claim_copy(const struct quoit_claim *claim, size_t bytes, void *items,
+				 size_t index)
+{
+	memcpy((char *)items + index * bytes, (const char *)claim->lane->slots + claim->at * bytes,
+	       claim->n * bytes);
+}
+
+QUOIT_HOT size_t quoit__spmc_steal(struct quoit_spmc_consumer *consumer, size_t bytes, void *items,
+				   size_t most)
 {
 	struct quoit_claim claim;
 	size_t got = 0;
 
 	while (got < most && quoit_spmc_take(consumer, most - got, &claim)) {
-		const size_t n = claim.n;
-
-		memcpy((char *)items + got * bytes, (const char *)slots + claim.at * bytes,
-		       n * bytes);
-		quoit_spmc_release(consumer, &claim, n);
-		got += n;
+		quoit__claim_copy(&claim, bytes, items, got);
+		got += claim.n;
+		quoit_spmc_release(consumer, &claim, claim.n);
 	}
 	return got;
 }
 
-QUOIT_HOT bool quoit__spmc_pop(struct quoit_spmc_consumer *consumer, const void *slots,
-			       size_t bytes, void *item)
+QUOIT_HOT size_t quoit__mpmc_steal(struct quoit_mpmc_consumer *consumer, size_t bytes, void *items,
+				   size_t most)
 {
-	size_t at;
+	struct quoit_claim claim;
+	size_t got = 0;
 
-	if (!quoit_spmc_next(consumer, &at))
+	while (got < most && quoit_mpmc_take(consumer, most - got, &claim)) {
+		quoit__claim_copy(&claim, bytes, items, got);
+		got += claim.n;
+		quoit_mpmc_release(consumer, &claim, claim.n);
+	}
+	return got;
+}
+
+QUOIT_HOT bool quoit__spmc_pop(struct quoit_spmc_consumer *consumer, size_t bytes, void *item)
+{
+	struct quoit_claim slot;
+
+	if (!quoit_spmc_next(consumer, &slot))
 		return false;
-	memcpy(item, (const char *)slots + at * bytes, bytes);
+	quoit__claim_copy(&slot, bytes, item, 0);
 	quoit_spmc_past(consumer);
 	return true;
 }
 
-#define QUOIT_SPMC(name, T)                                                                       \
-	struct name {                                                                             \
-		struct quoit_spmc ring;                                                           \
-		T *slots;                                                                         \
-	};                                                                                        \
-	struct name##_consumer {                                                                  \
-		struct quoit_spmc_consumer seat;                                                  \
-		T *slots;                                                                         \
-	};                                                                                        \
-	typedef void (*name##_batch_fn)(T * items, size_t n, void *ctx);                          \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_init(struct name *q, T *slots,                      \
-						   struct quoit_lane_block *blocks,               \
-						   const struct quoit_spmc_options *options)      \
-	{                                                                                         \
-		q->slots = slots;                                                                 \
-		return quoit_spmc_init(&q->ring, blocks, options);                                \
-	}                                                                                         \
-	QUOIT_HOT T *name##_reserve(struct name *q, size_t want, size_t *granted)                 \
-	{                                                                                         \
-		size_t at;                                                                        \
-		const size_t n = quoit_spmc_reserve(&q->ring, want, &at);                         \
-		return n ? (void)(*granted = n), q->slots + at : NULL;                            \
-	}                                                                                         \
-	QUOIT_HOT T *name##_reserve_some(struct name *q, size_t want, size_t *granted)            \
-	{                                                                                         \
-		size_t at;                                                                        \
-		const size_t n = quoit_spmc_reserve_some(&q->ring, want, &at);                    \
-		return n ? (void)(*granted = n), q->slots + at : NULL;                            \
-	}                                                                                         \
-	QUOIT_HOT void name##_commit(struct name *q, size_t n)                                    \
-	{                                                                                         \
-		quoit_spmc_commit(&q->ring, n);                                                   \
-	}                                                                                         \
-	QUOIT_HOT void name##_commit_later(struct name *q, size_t n)                              \
-	{                                                                                         \
-		quoit_spmc_commit_later(&q->ring, n);                                             \
-	}                                                                                         \
-	QUOIT_HOT void name##_flush(struct name *q)                                               \
-	{                                                                                         \
-		quoit_spmc_flush(&q->ring);                                                       \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_send(struct name *q, const T *items, size_t n)                    \
-	{                                                                                         \
-		return quoit__lane_send(&q->ring.lane, q->slots, sizeof(T), items, n);            \
-	}                                                                                         \
-	QUOIT_HOT bool name##_send_all(struct name *q, const T *items, size_t n)                  \
-	{                                                                                         \
-		return quoit__lane_send_all(&q->ring.lane, q->slots, sizeof(T), items, n);        \
-	}                                                                                         \
-	QUOIT_HOT bool name##_send_one(struct name *q, const T *item)                             \
-	{                                                                                         \
-		return name##_send(q, item, 1) != 0;                                              \
-	}                                                                                         \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_register(struct name *q, struct name##_consumer *c) \
-	{                                                                                         \
-		c->slots = q->slots;                                                              \
-		return quoit_spmc_register(&q->ring, &c->seat);                                   \
-	}                                                                                         \
-	QUOIT_HOT void name##_deregister(struct name##_consumer *c)                               \
-	{                                                                                         \
-		quoit_spmc_deregister(&c->seat);                                                  \
-	}                                                                                         \
-	QUOIT_HOT T *name##_claim(struct name##_consumer *c, size_t most,                         \
-				  struct quoit_claim *claim)                                      \
-	{                                                                                         \
-		return quoit_spmc_claim(&c->seat, most, claim) == QUOIT_CLAIM_GOT                 \
-			       ? c->slots + claim->at                                             \
-			       : NULL;                                                            \
-	}                                                                                         \
-	QUOIT_HOT T *name##_take(struct name##_consumer *c, size_t most,                          \
-				 struct quoit_claim *claim)                                       \
-	{                                                                                         \
-		return quoit_spmc_take(&c->seat, most, claim) ? c->slots + claim->at : NULL;      \
-	}                                                                                         \
-	QUOIT_HOT void name##_release(struct name##_consumer *c, struct quoit_claim *claim,       \
-				      size_t n)                                                   \
-	{                                                                                         \
-		quoit_spmc_release(&c->seat, claim, n);                                           \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_consume(struct name##_consumer *c, size_t most,                   \
-					name##_batch_fn fn, void *ctx)                            \
-	{                                                                                         \
-		struct quoit_claim claim;                                                         \
-		size_t got = 0;                                                                   \
-		while (got < most && quoit_spmc_take(&c->seat, most - got, &claim)) {             \
-			fn(c->slots + claim.at, claim.n, ctx);                                    \
-			got += claim.n;                                                           \
-			quoit_spmc_release(&c->seat, &claim, claim.n);                            \
-		}                                                                                 \
-		return got;                                                                       \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_steal(struct name##_consumer *c, T *items, size_t most)           \
-	{                                                                                         \
-		return quoit__spmc_steal(&c->seat, c->slots, sizeof(T), items, most);             \
-	}                                                                                         \
-	QUOIT_HOT bool name##_steal_one(struct name##_consumer *c, T *item)                       \
-	{                                                                                         \
-		return quoit__spmc_steal(&c->seat, c->slots, sizeof(T), item, 1) != 0;            \
-	}                                                                                         \
-	QUOIT_HOT bool name##_pop(struct name##_consumer *c, T *item)                             \
-	{                                                                                         \
-		return quoit__spmc_pop(&c->seat, c->slots, sizeof(T), item);                      \
-	}                                                                                         \
+QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t bytes, void *item)
+{
+	struct quoit_claim slot;
+
+	if (!quoit_mpmc_next(consumer, &slot))
+		return false;
+	quoit__claim_copy(&slot, bytes, item, 0);
+	quoit_mpmc_past(consumer);
+	return true;
+}
+
+/* What a producer does; `lane` says which lane is p's. */
+#define QUOIT__SHARED_PRODUCER(name, T, producer, lane)                                    \
+	QUOIT_HOT T *name##_reserve(struct producer *p, size_t want, size_t *granted)      \
+	{                                                                                  \
+		size_t at;                                                                 \
+		const size_t n = quoit_lane_reserve(lane, want, &at);                      \
+		return n ? (void)(*granted = n), (T *)(lane)->slots + at : NULL;           \
+	}                                                                                  \
+	QUOIT_HOT T *name##_reserve_some(struct producer *p, size_t want, size_t *granted) \
+	{                                                                                  \
+		size_t at;                                                                 \
+		const size_t n = quoit_lane_reserve_some(lane, want, &at);                 \
+		return n ? (void)(*granted = n), (T *)(lane)->slots + at : NULL;           \
+	}                                                                                  \
+	QUOIT_HOT void name##_commit(struct producer *p, size_t n)                         \
+	{                                                                                  \
+		quoit_lane_commit(lane, n);                                                \
+	}                                                                                  \
+	QUOIT_HOT void name##_commit_later(struct producer *p, size_t n)                   \
+	{                                                                                  \
+		quoit_lane_commit_later(lane, n);                                          \
+	}                                                                                  \
+	QUOIT_HOT void name##_flush(struct producer *p)                                    \
+	{                                                                                  \
+		quoit_lane_flush(lane);                                                    \
+	}                                                                                  \
+	QUOIT_HOT size_t name##_send(struct producer *p, const T *items, size_t n)         \
+	{                                                                                  \
+		return quoit__lane_send(lane, sizeof(T), items, n);                        \
+	}                                                                                  \
+	QUOIT_HOT bool name##_send_all(struct producer *p, const T *items, size_t n)       \
+	{                                                                                  \
+		return quoit__lane_send_all(lane, sizeof(T), items, n);                    \
+	}                                                                                  \
+	QUOIT_HOT bool name##_send_one(struct producer *p, const T *item)                  \
+	{                                                                                  \
+		return name##_send(p, item, 1) != 0;                                       \
+	}
+
+/* What a consumer does; `kind` is spmc or mpmc. */
+#define QUOIT__SHARED_CONSUMER(name, T, kind)                                               \
+	typedef void (*name##_batch_fn)(T * items, size_t n, void *ctx);                    \
+	QUOIT_HOT T *name##_claim(struct name##_consumer *c, size_t most,                   \
+				  struct quoit_claim *claim)                                \
+	{                                                                                   \
+		return quoit_##kind##_claim(&c->seat, most, claim) == QUOIT_CLAIM_GOT       \
+			       ? (T *)claim->lane->slots + claim->at                        \
+			       : NULL;                                                      \
+	}                                                                                   \
+	QUOIT_HOT T *name##_take(struct name##_consumer *c, size_t most,                    \
+				 struct quoit_claim *claim)                                 \
+	{                                                                                   \
+		return quoit_##kind##_take(&c->seat, most, claim)                           \
+			       ? (T *)claim->lane->slots + claim->at                        \
+			       : NULL;                                                      \
+	}                                                                                   \
+	QUOIT_HOT void name##_release(struct name##_consumer *c, struct quoit_claim *claim, \
+				      size_t n)                                             \
+	{                                                                                   \
+		quoit_##kind##_release(&c->seat, claim, n);                                 \
+	}                                                                                   \
+	QUOIT_HOT size_t name##_consume(struct name##_consumer *c, size_t most,             \
+					name##_batch_fn fn, void *ctx)                      \
+	{                                                                                   \
+		struct quoit_claim claim;                                                   \
+		size_t got = 0;                                                             \
+		while (got < most && quoit_##kind##_take(&c->seat, most - got, &claim)) {   \
+			fn((T *)claim.lane->slots + claim.at, claim.n, ctx);                \
+			got += claim.n;                                                     \
+			quoit_##kind##_release(&c->seat, &claim, claim.n);                  \
+		}                                                                           \
+		return got;                                                                 \
+	}                                                                                   \
+	QUOIT_HOT size_t name##_steal(struct name##_consumer *c, T *items, size_t most)     \
+	{                                                                                   \
+		return quoit__##kind##_steal(&c->seat, sizeof(T), items, most);             \
+	}                                                                                   \
+	QUOIT_HOT bool name##_steal_one(struct name##_consumer *c, T *item)                 \
+	{                                                                                   \
+		return quoit__##kind##_steal(&c->seat, sizeof(T), item, 1) != 0;            \
+	}                                                                                   \
+	QUOIT_HOT bool name##_pop(struct name##_consumer *c, T *item)                       \
+	{                                                                                   \
+		return quoit__##kind##_pop(&c->seat, sizeof(T), item);                      \
+	}
+
+#define QUOIT_SPMC(name, T)                                                                  \
+	struct name {                                                                        \
+		struct quoit_spmc ring;                                                      \
+	};                                                                                   \
+	struct name##_consumer {                                                             \
+		struct quoit_spmc_consumer seat;                                             \
+	};                                                                                   \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_init(struct name *q, T *slots,                 \
+						   struct quoit_lane_block *blocks,          \
+						   const struct quoit_spmc_options *options) \
+	{                                                                                    \
+		return quoit_spmc_init(&q->ring, slots, blocks, options);                    \
+	}                                                                                    \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_register_consumer(struct name *q,              \
+								struct name##_consumer *c)   \
+	{                                                                                    \
+		return quoit_spmc_register_consumer(&q->ring, &c->seat);                     \
+	}                                                                                    \
+	QUOIT_HOT void name##_deregister_consumer(struct name##_consumer *c)                 \
+	{                                                                                    \
+		quoit_spmc_deregister_consumer(&c->seat);                                    \
+	}                                                                                    \
+	QUOIT__SHARED_PRODUCER(name, T, name, &p->ring.lane)                                 \
+	QUOIT__SHARED_CONSUMER(name, T, spmc)                                                \
+	struct name
+
+#define QUOIT_MPMC(name, T)                                                                    \
+	struct name {                                                                          \
+		struct quoit_mpmc *ring;                                                       \
+	};                                                                                     \
+	struct name##_producer {                                                               \
+		struct quoit_mpmc_producer seat;                                               \
+	};                                                                                     \
+	struct name##_consumer {                                                               \
+		struct quoit_mpmc_consumer seat;                                               \
+	};                                                                                     \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_create(struct name *q,                           \
+						     const struct quoit_mpmc_options *options) \
+	{                                                                                      \
+		struct quoit_mpmc_options sized = *options;                                    \
+		sized.slot_bytes = sizeof(T);                                                  \
+		return quoit_mpmc_create(&sized, &q->ring);                                    \
+	}                                                                                      \
+	QUOIT_HOT void name##_destroy(struct name *q)                                          \
+	{                                                                                      \
+		quoit_mpmc_destroy(q->ring);                                                   \
+	}                                                                                      \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_register_producer(struct name *q,                \
+								struct name##_producer *p)     \
+	{                                                                                      \
+		return quoit_mpmc_register_producer(q->ring, &p->seat);                        \
+	}                                                                                      \
+	QUOIT_HOT void name##_deregister_producer(struct name##_producer *p)                   \
+	{                                                                                      \
+		quoit_mpmc_deregister_producer(&p->seat);                                      \
+	}                                                                                      \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_register_consumer(struct name *q,                \
+								struct name##_consumer *c)     \
+	{                                                                                      \
+		return quoit_mpmc_register_consumer(q->ring, &c->seat);                        \
+	}                                                                                      \
+	QUOIT_HOT void name##_deregister_consumer(struct name##_consumer *c)                   \
+	{                                                                                      \
+		quoit_mpmc_deregister_consumer(&c->seat);                                      \
+	}                                                                                      \
+	QUOIT__SHARED_PRODUCER(name, T, name##_producer, &p->seat.lane->lane)                  \
+	QUOIT__SHARED_CONSUMER(name, T, mpmc)                                                  \
 	struct name
 
 QUOIT_C_END

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include <quoit/numa/thread.h>
+#include <quoit/numa/topology.h>
 
 int __real_sched_getcpu(void);
 int __wrap_sched_getcpu(void);
@@ -112,6 +113,20 @@ static void a_thread_can_be_pinned_to_every_allowed_cpu(void **state)
 		pinned++;
 	}
 	assert_true(pinned > 0);
+}
+
+static void the_node_of_a_thread_is_that_of_its_cpu(void **state)
+{
+	const struct fixture *const f = *state;
+	struct quoit_topology topology;
+	assert_int_equal(quoit_topology_load(&topology, NULL, NULL), 0);
+	QUOIT_IDSET_FOR_EACH(cpu, &f->before)
+	{
+		assert_int_equal(quoit_thread_pin((unsigned)cpu), 0);
+		assert_int_equal(quoit_thread_node(),
+				 quoit_topology_node_of_cpu(&topology, (unsigned)cpu));
+	}
+	quoit_topology_fini(&topology);
 }
 
 /* libc's fixed mask ends at 1024: the numbers behind must reach the kernel, and be refused by it.
@@ -232,6 +247,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(affinity_is_what_libc_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thread_can_be_pinned_to_every_allowed_cpu, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(the_node_of_a_thread_is_that_of_its_cpu, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_cpu_that_does_not_exist_is_refused_and_nothing_changes, setup, teardown),

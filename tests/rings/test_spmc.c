@@ -57,9 +57,9 @@ static void start(struct fixture *f, size_t consumers)
 	memset(f, 0, sizeof(*f));
 	memset(&f->slots[CAPACITY], 0x5a, sizeof(f->slots[0]));
 	assert_int_equal(jobs_init(&f->q, f->slots, f->blocks, &options), 0);
-	assert_int_equal(
-		quoit_spmc_init_at(&f->q.ring, f->blocks, &options, UINT64_MAX - 2 * CAPACITY + 1),
-		0);
+	assert_int_equal(quoit_spmc_init_at(&f->q.ring, f->slots, f->blocks, &options,
+					    UINT64_MAX - 2 * CAPACITY + 1),
+			 0);
 }
 
 static void end(struct fixture *f)
@@ -93,13 +93,17 @@ static void a_ring_needs_a_seat_and_a_possible_size(void **state)
 	struct quoit_spmc ring;
 
 	(void)state;
-	assert_int_equal(quoit_spmc_init(&ring, blocks, &(struct quoit_spmc_options){64, 0, 0}),
-			 -EINVAL);
-	assert_int_equal(quoit_spmc_init(&ring, blocks, &(struct quoit_spmc_options){65, 0, 1}),
-			 -EINVAL);
-	assert_int_equal(quoit_spmc_init(&ring, blocks, &(struct quoit_spmc_options){64, 128, 1}),
-			 -EINVAL);
-	assert_int_equal(quoit_spmc_init(&ring, blocks, &(struct quoit_spmc_options){64, 8, 1}), 0);
+	assert_int_equal(
+		quoit_spmc_init(&ring, NULL, blocks, &(struct quoit_spmc_options){64, 0, 0}),
+		-EINVAL);
+	assert_int_equal(
+		quoit_spmc_init(&ring, NULL, blocks, &(struct quoit_spmc_options){65, 0, 1}),
+		-EINVAL);
+	assert_int_equal(
+		quoit_spmc_init(&ring, NULL, blocks, &(struct quoit_spmc_options){64, 128, 1}),
+		-EINVAL);
+	assert_int_equal(
+		quoit_spmc_init(&ring, NULL, blocks, &(struct quoit_spmc_options){64, 8, 1}), 0);
 	assert_int_equal(quoit_lane_block_slots(&ring.lane), 8);
 }
 
@@ -111,9 +115,9 @@ static void the_ready_made_options_are_possible(void **state)
 	struct quoit_spmc ring;
 
 	(void)state;
-	assert_int_equal(quoit_spmc_init(&ring, blocks, &deep), 0);
+	assert_int_equal(quoit_spmc_init(&ring, NULL, blocks, &deep), 0);
 	assert_int_equal(quoit_lane_block_slots(&ring.lane), 128);
-	assert_int_equal(quoit_spmc_init(&ring, blocks, &shallow), 0);
+	assert_int_equal(quoit_spmc_init(&ring, NULL, blocks, &shallow), 0);
 	assert_int_equal(quoit_lane_capacity(&ring.lane), 4096);
 }
 
@@ -126,16 +130,16 @@ static void seats_are_limited_and_can_be_had_again(void **state)
 	start(&f, 3);
 	for (size_t round = 0; round < 10; round++) {
 		for (size_t i = 0; i < 3; i++)
-			assert_int_equal(jobs_register(&f.q, &c[i]), 0);
-		assert_int_equal(jobs_register(&f.q, &c[3]), -EUSERS);
-		jobs_deregister(&c[1]);
-		assert_int_equal(jobs_register(&f.q, &c[3]), 0);
-		jobs_deregister(&c[0]);
-		jobs_deregister(&c[2]);
-		jobs_deregister(&c[3]);
+			assert_int_equal(jobs_register_consumer(&f.q, &c[i]), 0);
+		assert_int_equal(jobs_register_consumer(&f.q, &c[3]), -EUSERS);
+		jobs_deregister_consumer(&c[1]);
+		assert_int_equal(jobs_register_consumer(&f.q, &c[3]), 0);
+		jobs_deregister_consumer(&c[0]);
+		jobs_deregister_consumer(&c[2]);
+		jobs_deregister_consumer(&c[3]);
 	}
 	quoit_spmc_close(&f.q.ring);
-	assert_int_equal(jobs_register(&f.q, &c[0]), -ESHUTDOWN);
+	assert_int_equal(jobs_register_consumer(&f.q, &c[0]), -ESHUTDOWN);
 }
 
 #define SEATS	3
@@ -155,12 +159,12 @@ static void *rush_worker(void *arg)
 	struct quoit_spmc_consumer seat;
 
 	for (size_t i = 0; i < 3000; i++) {
-		if (!quoit_spmc_register(rush->ring, &seat)) {
+		if (!quoit_spmc_register_consumer(rush->ring, &seat)) {
 			if (quoit_add(&rush->inside, 1) >= SEATS)
 				quoit_add(&rush->crowded, 1);
 			quoit_add(&rush->seated, 1);
 			quoit_add(&rush->inside, UINT64_MAX);
-			quoit_spmc_deregister(&seat);
+			quoit_spmc_deregister_consumer(&seat);
 		}
 		if (quoit_load(&rush->ring->consumers) > SEATS)
 			quoit_add(&rush->over, 1);
@@ -197,7 +201,7 @@ static void send_copies_in_what_fits_and_send_all_all_or_nothing(void **state)
 
 	(void)state;
 	start(&f, 1);
-	assert_int_equal(jobs_register(&f.q, &c), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &c), 0);
 	for (size_t used = 0; used <= CAPACITY; used++)
 		for (size_t n = 0; n <= CAPACITY + 2; n++) {
 			const size_t room = CAPACITY - used;
@@ -229,7 +233,7 @@ static void send_copies_in_what_fits_and_send_all_all_or_nothing(void **state)
 				check(f.items, f.got++);
 			}
 		}
-	jobs_deregister(&c);
+	jobs_deregister_consumer(&c);
 	end(&f);
 }
 
@@ -240,7 +244,7 @@ static void reserved_slots_are_filled_in_place(void **state)
 
 	(void)state;
 	start(&f, 1);
-	assert_int_equal(jobs_register(&f.q, &c), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &c), 0);
 	for (size_t round = 0; round < 500; round++) {
 		size_t n = 12345;
 		struct job *to = jobs_reserve(&f.q, 1 + round % 16, &n);
@@ -262,7 +266,7 @@ static void reserved_slots_are_filled_in_place(void **state)
 		while (jobs_pop(&c, f.items))
 			check(f.items, f.got++);
 	}
-	jobs_deregister(&c);
+	jobs_deregister_consumer(&c);
 	end(&f);
 }
 
@@ -283,7 +287,7 @@ static void consume_works_on_the_slots_themselves_and_up_to_most(void **state)
 
 	(void)state;
 	start(&f, 1);
-	assert_int_equal(jobs_register(&f.q, &c), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &c), 0);
 	for (size_t most = 0; most <= CAPACITY + 1; most++) {
 		const size_t sent = send(&f, 40);
 
@@ -294,7 +298,7 @@ static void consume_works_on_the_slots_themselves_and_up_to_most(void **state)
 		assert_int_equal(jobs_consume(&c, 100, work_in_place, &f), 0);
 		assert_int_equal(quoit_spmc_pending(&f.q.ring), 0);
 	}
-	jobs_deregister(&c);
+	jobs_deregister_consumer(&c);
 	end(&f);
 }
 
@@ -308,8 +312,8 @@ static void consumers_share_the_work_and_nobody_waits(void **state)
 
 	(void)state;
 	start(&f, 2);
-	assert_int_equal(jobs_register(&f.q, &slow), 0);
-	assert_int_equal(jobs_register(&f.q, &quick), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &slow), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &quick), 0);
 	assert_int_equal(send(&f, 10), 10);
 	at = jobs_claim(&slow, 3, &held);
 	assert_non_null(at);
@@ -327,8 +331,8 @@ static void consumers_share_the_work_and_nobody_waits(void **state)
 	jobs_release(&slow, &held, held.n);
 	assert_int_equal(slow.seat.claims, 1);
 	assert_int_equal(slow.seat.held + quick.seat.held, 0);
-	jobs_deregister(&slow);
-	jobs_deregister(&quick);
+	jobs_deregister_consumer(&slow);
+	jobs_deregister_consumer(&quick);
 	end(&f);
 }
 
@@ -341,8 +345,8 @@ static void what_was_claimed_by_popping_waits_for_the_popper(void **state)
 
 	(void)state;
 	start(&f, 2);
-	assert_int_equal(jobs_register(&f.q, &popper), 0);
-	assert_int_equal(jobs_register(&f.q, &other), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &popper), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &other), 0);
 	assert_int_equal(send(&f, 40), 40);
 	assert_true(jobs_pop(&popper, f.items));
 	check(f.items, f.got++);
@@ -361,8 +365,8 @@ static void what_was_claimed_by_popping_waits_for_the_popper(void **state)
 	assert_int_equal(quoit_spmc_unpopped(&popper.seat), 0);
 	assert_int_equal(quoit_spmc_pending(&f.q.ring), 0); /* behind the last goes the claim */
 	f.got = f.sent;
-	jobs_deregister(&popper);
-	jobs_deregister(&other);
+	jobs_deregister_consumer(&popper);
+	jobs_deregister_consumer(&other);
 	end(&f);
 }
 
@@ -374,7 +378,7 @@ static void a_closed_ring_takes_no_more_and_is_read_to_its_end(void **state)
 
 	(void)state;
 	start(&f, 1);
-	assert_int_equal(jobs_register(&f.q, &c), 0);
+	assert_int_equal(jobs_register_consumer(&f.q, &c), 0);
 	assert_int_equal(send(&f, 7), 7);
 	assert_false(quoit_spmc_is_closed(&f.q.ring));
 	quoit_spmc_close(&f.q.ring);
@@ -387,7 +391,7 @@ static void a_closed_ring_takes_no_more_and_is_read_to_its_end(void **state)
 	assert_false(quoit_spmc_is_drained(&f.q.ring));
 	assert_int_equal(jobs_steal(&c, f.items, 100), 7);
 	f.got = 7;
-	jobs_deregister(&c);
+	jobs_deregister_consumer(&c);
 	end(&f);
 }
 

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mpmc.h - any number of producers and consumers: each item goes to one consumer.
+ *
+ * Every producer has a lane of its own (lane.h), in memory near it, so that producers never meet.
+ * Consumers claim from the lanes. Each has a shard, some lanes that it looks at first; where they
+ * are empty it helps out at the fullest lane, and at last it asks every lane, beginning at a random
+ * one. Who finds a lane in its shard stays there for QUOIT_MPMC_ROTATE items.
+ *
+ * Claims of one producer's items are handed out in its order; what two consumers do with two claims
+ * is not in any order. A claimed item waits for its claimer: do not sleep with an open claim.
+ *
+ * Lanes are entered into a directory that never moves, and stay when their producer leaves: the
+ * next producer goes on behind what is unread.
+ *
+ * edge     released by                          acquired by             carries
+ * lanes    choose_lane: lane_count              quoit__mpmc_lanes       the lane and its slots
+ * shards   deal: seating                        quoit__mpmc_search      who is registered
+ * close    quoit_mpmc_close: closed             quoit_mpmc_is_closed    the last of the lanes
+ */
+#ifndef QUOIT_RINGS_MPMC_H
+#define QUOIT_RINGS_MPMC_H
+
+#include <quoit/rings/lane.h>
+
+QUOIT_C_BEGIN
+
+#define QUOIT_MPMC_POP_MOST ((size_t)32) /* what popping one by one claims at a time */
+#define QUOIT_MPMC_ROTATE   ((size_t)256)
+
+#define QUOIT_MPMC_NEAR	    (-1) /* on the node of the registering thread */
+#define QUOIT_MPMC_ANYWHERE (-2) /* wherever it is first touched */
+
+struct quoit_mpmc_options {
+	size_t slot_bytes;     /* of one element; a typed ring sets it itself */
+	size_t capacity_slots; /* of each lane, a power of two */
+	size_t block_slots;    /* a power of two, 0: see quoit_lane_init_at() */
+	size_t producers_most; /* registered at the same time; at least 1 */
+	size_t consumers_most; /* likewise */
+	size_t shard_lanes;    /* at least so many to a shard, 0: a fair part of those in use */
+	int node;	 /* where lanes live: QUOIT_MPMC_NEAR, QUOIT_MPMC_ANYWHERE or a node */
+	bool near_first; /* help out on the consumer's own node before others */
+};
+
+/* Ready-made: many cores with much to do, and a few that answer quickly. */
+#define QUOIT_MPMC_HIGH_THROUGHPUT                                        \
+	{                                                                 \
+		0, (size_t)1 << 16, 128, 32, 16, 4, QUOIT_MPMC_NEAR, true \
+	}
+#define QUOIT_MPMC_LOW_LATENCY                                          \
+	{                                                               \
+		0, (size_t)1 << 12, 0, 16, 16, 0, QUOIT_MPMC_NEAR, true \
+	}
+
+struct quoit_mpmc_lane {
+	struct quoit_lane lane;	 /* lane.slots are its elements */
+	QUOIT_ISOLATED int node; /* its memory's; below 0: no policy */
+	unsigned degraded;	 /* bits of enum quoit_region_shortfall */
+};
+
+struct quoit__mpmc_registry;
+
+/* Touch the fields only through the functions. */
+struct quoit_mpmc {
+	QUOIT_ISOLATED struct quoit_mpmc_lane **lanes; /* producers_most entries, each set once */
+	uint64_t *ranks;			       /* of the consumers, by seat */
+	uint64_t lane_count;			       /* published: entries in use */
+	uint64_t seating;   /* published: grows whenever somebody comes or goes */
+	uint64_t consumers; /* registered */
+	uint64_t closed;
+	size_t shard_lanes;
+	bool near_first;
+	struct quoit__mpmc_registry *registry;
+};
+
+/* One for each producer, the caller's memory. */
+struct quoit_mpmc_producer {
+	struct quoit_mpmc *ring;
+	struct quoit_mpmc_lane *lane;
+	size_t seat;
+};
+
+/* One for each consumer, the caller's memory; nobody else looks into it (defect D-29). */
+struct quoit_mpmc_consumer {
+	QUOIT_ISOLATED struct quoit_mpmc *ring;
+	struct quoit_mpmc_lane *lane; /* the one it claimed from last */
+	uint64_t tail_seen;	      /* its last look there */
+	size_t stay;		      /* items until it looks elsewhere */
+	uint64_t held;		      /* slots claimed and not given back */
+	struct quoit_claim cursor;    /* of popping one by one */
+	size_t popped;		      /* of the cursor's claim */
+
+	size_t seat;
+	int node;
+	uint64_t seating_seen;
+	size_t shard_first; /* the shard is shard_span lanes from here on, round the directory */
+	size_t shard_span;
+	size_t shard_turn; /* where in the shard it is */
+	uint64_t random;
+	uint64_t searches;
+
+	/* Claims by how they were found, and races lost. */
+	uint64_t from_shard;
+	uint64_t from_fullest;
+	uint64_t from_any;
+	uint64_t races_lost;
+};
+
+/* --- setting up ------------------------------------------------------------------------------ */
+
+/*
+ * Make an empty ring without any lanes.
+ *
+ * Thread: any.   Owns: the caller destroys it.
+ * Errors: -EINVAL for sizes or a node that are not possible, -ENOMEM.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_create(const struct quoit_mpmc_options *options,
+				       struct quoit_mpmc **ring);
+
+/* Free it with all that is unread. Thread: any, once nobody is registered any more. NULL is fine.
+ */
+void quoit_mpmc_destroy(struct quoit_mpmc *ring);
+
+/*
+ * Let publications on any lane wake a reader that sleeps.
+ * Thread: the ring's owner, before the first commit.   Owns: `notify` must outlive the producers.
+ */
+void quoit_mpmc_attach(struct quoit_mpmc *ring, struct quoit_notify *notify);
+
+/*
+ * Become a producer: take over a lane that another one has left, or open a new one.
+ *
+ * Thread: the producer's own, so that QUOIT_MPMC_NEAR means it. producer->lane->degraded tells
+ * where the placement fell short.   Owns: `producer` is the caller's.
+ * Errors: -EUSERS when producers_most are registered, -ESHUTDOWN once the ring is closed; what
+ * quoit_region_open() says.
+ * Cost: a lock, and for a new lane its memory.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_register_producer(struct quoit_mpmc *ring,
+						  struct quoit_mpmc_producer *producer);
+
+/*
+ * The producer's last word: publishes what is committed, and leaves the lane. What is unread is
+ * still read.
+ * Thread: the producer's.
+ */
+void quoit_mpmc_deregister_producer(struct quoit_mpmc_producer *producer);
+
+/*
+ * Become a consumer. Shards are dealt anew whenever somebody comes or goes.
+ *
+ * Thread: the consumer's own.   Owns: `consumer` is the caller's.
+ * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is closed.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_register_consumer(struct quoit_mpmc *ring,
+						  struct quoit_mpmc_consumer *consumer);
+
+/* Give the seat back. Thread: the consumer's, with no claim open and nothing left to be popped. */
+void quoit_mpmc_deregister_consumer(struct quoit_mpmc_consumer *consumer);
+
+/* --- producer: see the quoit_lane_ functions of the same verbs ------------------------------- */
+
+QUOIT_HOT size_t quoit_mpmc_reserve(struct quoit_mpmc_producer *producer, size_t want, size_t *at)
+{
+	return quoit_lane_reserve(&producer->lane->lane, want, at);
+}
+
+QUOIT_HOT size_t quoit_mpmc_reserve_some(struct quoit_mpmc_producer *producer, size_t want,
+					 size_t *at)
+{
+	return quoit_lane_reserve_some(&producer->lane->lane, want, at);
+}
+
+QUOIT_HOT void quoit_mpmc_commit_later(struct quoit_mpmc_producer *producer, size_t n)
+{
+	quoit_lane_commit_later(&producer->lane->lane, n);
+}
+
+QUOIT_HOT void quoit_mpmc_publish(struct quoit_mpmc_producer *producer)
+{
+	quoit_lane_publish(&producer->lane->lane);
+}
+
+QUOIT_HOT void quoit_mpmc_flush(struct quoit_mpmc_producer *producer)
+{
+	quoit_lane_flush(&producer->lane->lane);
+}
+
+QUOIT_HOT void quoit_mpmc_commit(struct quoit_mpmc_producer *producer, size_t n)
+{
+	quoit_lane_commit(&producer->lane->lane, n);
+}
+
+/* --- consumers ------------------------------------------------------------------------------- */
+
+/* How many lanes the directory holds; all of them may then be looked at. */
+QUOIT_HOT size_t quoit__mpmc_lanes(const struct quoit_mpmc *ring)
+{
+	/* lanes: pairs with choose_lane() */
+	return (size_t)quoit_load_acquire(&ring->lane_count);
+}
+
+/* Look for a lane that has something: shard, fullest, any. Claims from the first that gives. */
+enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer, size_t most,
+					   struct quoit_claim *claim);
+
+/*
+ * Try once to claim up to `most` slots (at least 1) of some lane: a contiguous span, at most a
+ * block. QUOIT_CLAIM_EMPTY says that each lane was seen to be empty during the call.
+ *
+ * Thread: the consumer's.   Owns: the slots are the consumer's until quoit_mpmc_release().
+ * Cost: see quoit_lane_claim(); every QUOIT_MPMC_ROTATE items, and when its lane is empty, a look
+ * at others.
+ */
+QUOIT_HOT enum quoit_claim_status quoit_mpmc_claim(struct quoit_mpmc_consumer *consumer,
+						   size_t most, struct quoit_claim *claim)
+{
+	enum quoit_claim_status status = QUOIT_CLAIM_EMPTY;
+
+	if (quoit_likely(consumer->stay))
+		status = quoit_lane_claim(&consumer->lane->lane, &consumer->tail_seen,
+					  quoit_min(most, consumer->stay), claim);
+	if (quoit_likely(status == QUOIT_CLAIM_GOT)) {
+		consumer->stay -= claim->n;
+		consumer->from_shard++;
+	} else {
+		consumer->races_lost += status == QUOIT_CLAIM_LOST;
+		status = quoit__mpmc_search(consumer, most, claim);
+		if (status != QUOIT_CLAIM_GOT)
+			return status;
+	}
+	consumer->held += claim->n;
+	return QUOIT_CLAIM_GOT;
+}
+
+/*
+ * Claim up to `most` slots, trying again as long as other consumers are faster. Gives how many; 0
+ * says that every lane was empty, and nothing else.
+ */
+QUOIT_HOT size_t quoit_mpmc_take(struct quoit_mpmc_consumer *consumer, size_t most,
+				 struct quoit_claim *claim)
+{
+	enum quoit_claim_status status;
+
+	if (!most)
+		return 0;
+	while (quoit_unlikely((status = quoit_mpmc_claim(consumer, most, claim)) ==
+			      QUOIT_CLAIM_LOST))
+		quoit_relax();
+	return status == QUOIT_CLAIM_GOT ? claim->n : 0;
+}
+
+/* Give the first `n` slots of a claim back to their producer. See quoit_lane_release(). */
+QUOIT_HOT void quoit_mpmc_release(struct quoit_mpmc_consumer *consumer, struct quoit_claim *claim,
+				  size_t n)
+{
+	consumer->held -= n;
+	quoit_lane_release(claim, n);
+}
+
+/*
+ * The next slot of those that are popped one by one: true if there is one, in `slot` as a claim of
+ * one. Behind it up to QUOIT_MPMC_POP_MOST are claimed at a time, so that what was claimed and not
+ * yet popped waits for this consumer. Follow with quoit_mpmc_past().
+ */
+QUOIT_HOT bool quoit_mpmc_next(struct quoit_mpmc_consumer *consumer, struct quoit_claim *slot)
+{
+	if (quoit_unlikely(consumer->popped == consumer->cursor.n) &&
+	    !quoit_mpmc_take(consumer, QUOIT_MPMC_POP_MOST, &consumer->cursor))
+		return false;
+	slot->lane = consumer->cursor.lane;
+	slot->at = consumer->cursor.at + consumer->popped;
+	slot->n = 1;
+	return true;
+}
+
+/* The slot of quoit_mpmc_next() was copied out or is done with; behind the last goes the claim. */
+QUOIT_HOT void quoit_mpmc_past(struct quoit_mpmc_consumer *consumer)
+{
+	if (++consumer->popped < consumer->cursor.n)
+		return;
+	quoit_mpmc_release(consumer, &consumer->cursor, consumer->popped);
+	consumer->popped = 0;
+}
+
+/* Claimed by popping and not yet popped: what this consumer must pop before it may sleep. */
+QUOIT_HOT size_t quoit_mpmc_unpopped(const struct quoit_mpmc_consumer *consumer)
+{
+	return consumer->cursor.n - consumer->popped;
+}
+
+/*
+ * Is there anything to claim on any lane, asked of the lanes themselves? See quoit_lane_has_news().
+ * Thread: any.
+ */
+bool quoit_mpmc_has_news(const struct quoit_mpmc *ring);
+
+/* --- status and ending: from any thread ------------------------------------------------------ */
+
+/* Published and not yet claimed, summed over the lanes. See quoit_lane_length(). */
+size_t quoit_mpmc_length(const struct quoit_mpmc *ring);
+
+QUOIT_HOT bool quoit_mpmc_is_empty(const struct quoit_mpmc *ring)
+{
+	return quoit_mpmc_length(ring) == 0;
+}
+
+/* Published and not yet given back, summed over the lanes. See quoit_lane_pending(). */
+size_t quoit_mpmc_pending(const struct quoit_mpmc *ring);
+
+/*
+ * Let no new reservation and no registration succeed, and wake the reader to tell it. The ring has
+ * ended when it is drained.
+ * Thread: any.   Cost: a lock.
+ */
+void quoit_mpmc_close(struct quoit_mpmc *ring);
+
+QUOIT_HOT bool quoit_mpmc_is_closed(const struct quoit_mpmc *ring)
+{
+	return quoit_load_acquire(&ring->closed) != 0; /* close: pairs with quoit_mpmc_close() */
+}
+
+/*
+ * Is it closed, has every producer deregistered, is every lane read and every claim given back?
+ * Once true, true for ever.
+ */
+bool quoit_mpmc_is_drained(const struct quoit_mpmc *ring);
+
+QUOIT_C_END
+
+#endif
