@@ -89,6 +89,9 @@ struct quoit_mpmc_consumer {
 	uint64_t held;		      /* slots claimed and not given back */
 	struct quoit_claim cursor;    /* of popping one by one */
 	size_t popped;		      /* of the cursor's claim */
+	uint32_t linger;	      /* see quoit_mpmc_linger() */
+	bool caught_up;		      /* the cursor's claim was a small one */
+	uint64_t lingered;
 
 	size_t seat;
 	int node;
@@ -259,6 +262,34 @@ QUOIT_HOT void quoit_mpmc_release(struct quoit_mpmc_consumer *consumer, struct q
 }
 
 /*
+ * Let popping pause for `pauses` times quoit_relax() before it looks for more, whenever it has
+ * caught up with a producer: what comes meanwhile is then had by one look at the producer's line
+ * instead of one for each item. Worth it where items are popped one by one and come all the time,
+ * about 4 (150 ns) on x86; 0, as at first, answers soonest. It always looks before it says that
+ * there is nothing.
+ * Thread: the consumer's.
+ */
+QUOIT_HOT void quoit_mpmc_linger(struct quoit_mpmc_consumer *consumer, uint32_t pauses)
+{
+	consumer->linger = pauses;
+}
+
+/* A new claim for the cursor. */
+QUOIT_HOT bool quoit__mpmc_pop_claim(struct quoit_mpmc_consumer *consumer)
+{
+	if (consumer->caught_up && consumer->linger) {
+		consumer->lingered++;
+		for (uint32_t n = consumer->linger; n; n--)
+			quoit_relax();
+	}
+	consumer->caught_up = false;
+	if (!quoit_mpmc_take(consumer, QUOIT_MPMC_POP_MOST, &consumer->cursor))
+		return false;
+	consumer->caught_up = consumer->cursor.n < QUOIT_MPMC_POP_MOST / 2;
+	return true;
+}
+
+/*
  * The next slot of those that are popped one by one: true if there is one, in `slot` as a claim of
  * one. Behind it up to QUOIT_MPMC_POP_MOST are claimed at a time, so that what was claimed and not
  * yet popped waits for this consumer. Follow with quoit_mpmc_past().
@@ -266,7 +297,7 @@ QUOIT_HOT void quoit_mpmc_release(struct quoit_mpmc_consumer *consumer, struct q
 QUOIT_HOT bool quoit_mpmc_next(struct quoit_mpmc_consumer *consumer, struct quoit_claim *slot)
 {
 	if (quoit_unlikely(consumer->popped == consumer->cursor.n) &&
-	    !quoit_mpmc_take(consumer, QUOIT_MPMC_POP_MOST, &consumer->cursor))
+	    !quoit__mpmc_pop_claim(consumer))
 		return false;
 	slot->lane = consumer->cursor.lane;
 	slot->at = consumer->cursor.at + consumer->popped;

@@ -391,6 +391,26 @@ static void items_are_copied_or_worked_on_in_place(void **state)
 	end(&f);
 }
 
+static void lingering_happens_after_catching_up_and_hides_nothing(void **state)
+{
+	struct fixture f;
+	struct job job;
+
+	(void)state;
+	start(&f, &plain, 2, 1);
+	quoit_mpmc_linger(&f.c[0].seat, 2);
+	for (size_t i = 0; i < 20; i++) {
+		assert_int_equal(send(&f, i % 2, 1), 1);
+		assert_true(jobs_pop(&f.c[0], &job));
+		see(&f, &job, 1);
+		assert_int_equal(f.c[0].seat.lingered, i);
+	}
+	quoit_mpmc_linger(&f.c[0].seat, 0);
+	assert_false(jobs_pop(&f.c[0], &job));
+	assert_int_equal(f.c[0].seat.lingered, 19);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +427,7 @@ int main(void)
 		cmocka_unit_test(a_ring_that_is_not_closed_is_never_drained),
 		cmocka_unit_test(a_sleeping_reader_hears_every_lane_and_the_end),
 		cmocka_unit_test(items_are_copied_or_worked_on_in_place),
+		cmocka_unit_test(lingering_happens_after_catching_up_and_hides_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

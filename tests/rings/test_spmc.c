@@ -370,6 +370,34 @@ static void what_was_claimed_by_popping_waits_for_the_popper(void **state)
 	end(&f);
 }
 
+static void lingering_happens_after_catching_up_and_hides_nothing(void **state)
+{
+	struct jobs_consumer c;
+	struct fixture f;
+
+	(void)state;
+	start(&f, 1);
+	assert_int_equal(jobs_register_consumer(&f.q, &c), 0);
+	for (uint32_t pauses = 0; pauses < 3; pauses++) {
+		const uint64_t before = c.seat.lingered;
+
+		quoit_spmc_linger(&c.seat, pauses);
+		assert_int_equal(send(&f, 1), 1);
+		assert_true(jobs_pop(&c, f.items)); /* what is there is there at once */
+		check(f.items, f.got++);
+		assert_int_equal(c.seat.lingered, before);
+		assert_int_equal(send(&f, 1), 1);
+		assert_true(jobs_pop(&c, f.items));
+		check(f.items, f.got++);
+		assert_int_equal(c.seat.lingered, before + (pauses != 0));
+		assert_false(jobs_pop(&c, f.items));
+		assert_false(jobs_pop(&c, f.items)); /* once for each claim */
+		assert_int_equal(c.seat.lingered, before + 2 * (pauses != 0));
+	}
+	jobs_deregister_consumer(&c);
+	end(&f);
+}
+
 static void a_closed_ring_takes_no_more_and_is_read_to_its_end(void **state)
 {
 	struct jobs_consumer c;
@@ -407,6 +435,7 @@ int main(void)
 		cmocka_unit_test(consume_works_on_the_slots_themselves_and_up_to_most),
 		cmocka_unit_test(consumers_share_the_work_and_nobody_waits),
 		cmocka_unit_test(what_was_claimed_by_popping_waits_for_the_popper),
+		cmocka_unit_test(lingering_happens_after_catching_up_and_hides_nothing),
 		cmocka_unit_test(a_closed_ring_takes_no_more_and_is_read_to_its_end),
 	};
 

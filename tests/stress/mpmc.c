@@ -215,6 +215,8 @@ static void start_consuming(struct thread *t)
 	if (t->run->spmc ? work_register_consumer(&t->run->w, &t->wc)
 			 : items_register_consumer(&t->run->q, &t->c))
 		abort();
+	quoit_spmc_linger(&t->wc.seat, (uint32_t)(t->index % 2 * 4));
+	quoit_mpmc_linger(&t->c.seat, (uint32_t)(t->index % 2 * 4));
 }
 
 static void stop_consuming(struct thread *t)
