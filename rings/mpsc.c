@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mpsc.c - who has which lane. Everything here is seldom: producers coming and going, and the end.
+ * Sending and receiving is inline in mpsc.h and mpsc_read.h, figures are in mpsc_status.c.
+ *
+ * One mutex orders registering, deregistering and closing, so that a channel closes either before a
+ * producer has registered or with its lane (defect D-19). The consumer only ever tries the mutex.
+ */
+#include <errno.h>
+
+#include <quoit/numa/idset.h>
+#include <quoit/numa/thread.h>
+#include <quoit/numa/topology.h>
+
+#include <quoit/rings/mpsc_internal.h>
+
+#define VERIFY_PAGES 8 /* of a lane, to see whether it lies where it was asked for */
+
+/* --- setting up and taking down -------------------------------------------------------------- */
+
+/* The bytes of a lane's region, or 0 if there is no such number. */
+static size_t lane_bytes(const struct quoit_mpsc_options *o)
+{
+	size_t slots, bytes;
+
+	if (__builtin_mul_overflow(o->item_bytes, o->capacity_slots, &slots) ||
+	    __builtin_add_overflow(slots, sizeof(struct quoit__mpsc_home), &bytes))
+		return 0;
+	return bytes;
+}
+
+static bool is_possible(const struct quoit_mpsc_options *o)
+{
+	struct quoit_spsc probe;
+
+	return o->item_bytes && !quoit_spsc_init(&probe, o->capacity_slots) && lane_bytes(o) &&
+	       o->producers_most && o->producers_most <= QUOIT_DIRECTORY_MOST;
+}
+
+int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mpsc **channel)
+{
+	const struct quoit_region_options place = {
+		.bytes = sizeof(struct quoit_mpsc) + sizeof(struct quoit_mpsc_seats),
+		.node = -1, /* this thread touches it first */
+	};
+	struct quoit_region region;
+	struct quoit_mpsc *made;
+	int rc;
+
+	if (!is_possible(options))
+		return -EINVAL;
+	rc = quoit_region_open(&region, &place, NULL);
+	if (rc)
+		return rc;
+	made = quoit_region_take(&region, sizeof(*made), QUOIT_ISOLATION);
+	made->seats = quoit_region_take(&region, sizeof(*made->seats), sizeof(void *));
+	rc = -pthread_mutex_init(&made->seats->lock, NULL);
+	if (rc) {
+		quoit_region_close(&region);
+		return rc;
+	}
+	made->quantum = options->quantum_items ? options->quantum_items : QUOIT_MPSC_QUANTUM;
+	made->quantum_left = made->quantum;
+	made->item_bytes = options->item_bytes;
+	made->capacity = options->capacity_slots;
+	made->seats->options = *options;
+	made->seats->region = region;
+	*channel = made;
+	return 0;
+}
+
+int quoit_mpsc_destroy(struct quoit_mpsc *channel)
+{
+	struct quoit_region region;
+
+	if (!channel)
+		return 0;
+	quoit__mpsc_lock(channel);
+	if (channel->seats->producers) {
+		quoit__mpsc_unlock(channel);
+		return -EBUSY;
+	}
+	quoit__mpsc_unlock(channel);
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
+		region = quoit__mpsc_home_at(channel, id)->region; /* it lies inside itself */
+		quoit_region_close(&region);
+	}
+	quoit_directory_fini(&channel->lanes);
+	(void)pthread_mutex_destroy(&channel->seats->lock); /* nobody holds it */
+	region = channel->seats->region;
+	quoit_region_close(&region);
+	return 0;
+}
+
+int quoit_mpsc_attach(struct quoit_mpsc *channel, struct quoit_notify *notify)
+{
+	int rc = -EBUSY;
+
+	quoit__mpsc_lock(channel);
+	if (!channel->seats->producers) {
+		channel->seats->notify = notify;
+		for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++)
+			quoit_spsc_attach(&quoit__mpsc_home_at(channel, id)->lane.ring, notify);
+		rc = 0;
+	}
+	quoit__mpsc_unlock(channel);
+	return rc;
+}
+
+/* --- producers come and go ------------------------------------------------------------------- */
+
+/* A thread-local variable has a different address in each thread. */
+uintptr_t quoit__mpsc_thread(void)
+{
+	static __thread char here;
+
+	return (uintptr_t)&here;
+}
+
+/* Where a lane should lie: a node, or below 0 if it does not matter or nobody knows. */
+static int wanted_node(const struct quoit_mpsc *channel, int node)
+{
+	const struct quoit_topology *const topology = channel->seats->options.topology;
+	int cpu;
+
+	if (node >= 0 || !topology)
+		return node;
+	cpu = quoit_thread_cpu();
+	if (cpu < 0)
+		return -1;
+	node = quoit_topology_node_of_cpu(topology, (unsigned)cpu);
+	return node < 0 ? -1 : quoit_topology_memory_node(topology, node);
+}
+
+/* Take a lane that lies on `node` off the list of free ones; below 0, on any. */
+static struct quoit__mpsc_home *take_free(struct quoit_mpsc_seats *seats, int node)
+{
+	struct quoit__mpsc_home **at = &seats->free;
+	struct quoit__mpsc_home *home;
+
+	while (*at && node >= 0 && (*at)->region.node != node)
+		at = &(*at)->next_free;
+	home = *at;
+	if (home)
+		*at = home->next_free;
+	return home;
+}
+
+/*
+ * Make a lane and show it to the consumer. Everything is ready before it is counted, and until then
+ * nobody knows of it (defects D-16, D-17).
+ */
+static int make_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_home **made)
+{
+	const struct quoit_mpsc_options *const o = &channel->seats->options;
+	const struct quoit_region_options place = {
+		.bytes = lane_bytes(o),
+		.node = node,
+		.verify_pages = VERIFY_PAGES,
+	};
+	struct quoit_region region;
+	struct quoit__mpsc_home *home;
+	int rc = quoit_region_open(&region, &place, NULL);
+
+	if (rc)
+		return rc;
+	home = quoit_region_take(&region, sizeof(*home), QUOIT_ISOLATION);
+	home->lane.slots =
+		quoit_region_take(&region, o->item_bytes * o->capacity_slots, QUOIT_ISOLATION);
+	home->lane.id = quoit_mpsc_lanes(channel);
+	home->region = region;
+	home->received_before = o->position;
+	/* Not finished, so that the consumer leaves it alone, and free as long as nobody has it. */
+	rc = quoit_spsc_init_at(&home->lane.ring, o->capacity_slots, o->position);
+	if (rc)
+		goto close_region;
+	quoit_spsc_attach(&home->lane.ring, channel->seats->notify);
+	rc = quoit_directory_add(&channel->lanes, &home->lane);
+	if (rc)
+		goto close_region;
+	channel->seats->lanes_bytes += region.bytes;
+	*made = home;
+	return 0;
+
+close_region:
+	quoit_region_close(&region);
+	return rc;
+}
+
+/* Find a lane that nobody has. */
+static int find_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_home **found)
+{
+	struct quoit_mpsc_seats *const seats = channel->seats;
+	struct quoit__mpsc_home *home = take_free(seats, node);
+	int rc = -EUSERS;
+
+	if (!home && quoit_mpsc_lanes(channel) < seats->options.producers_most)
+		rc = make_lane(channel, node, &home);
+	if (!home)
+		home = take_free(seats, -1);
+	if (!home)
+		return rc;
+	*found = home;
+	return 0;
+}
+
+static void seat_producer(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane,
+			  struct quoit_mpsc_producer *producer)
+{
+	producer->channel = channel;
+	producer->lane = lane;
+	producer->slots = lane->slots;
+	producer->id = lane->id;
+	producer->generation = quoit_load(&lane->generation); /* ours: we hold the lock */
+
+	/* Positions run on: the consumer may be looking at this very lane. */
+	quoit_store(&lane->owner, quoit__mpsc_thread());
+	quoit_store(&lane->ring.finished, 0);
+	quoit_store(&lane->ring.closed, 0);
+	/* seat: pairs with quoit__mpsc_retire() */
+	quoit_store_release(&lane->state, QUOIT_MPSC_LIVE);
+	quoit_store(&channel->seats->producers, channel->seats->producers + 1);
+}
+
+int quoit_mpsc_register_on(struct quoit_mpsc *channel, int node,
+			   struct quoit_mpsc_producer *producer)
+{
+	struct quoit__mpsc_home *home = NULL;
+	int rc;
+
+	if (node < QUOIT_MPSC_NODE_AUTO || node >= QUOIT_NODES_MAX)
+		return -EINVAL;
+	node = wanted_node(channel, node);
+	quoit__mpsc_lock(channel);
+	rc = quoit_mpsc_is_closed(channel) ? -ESHUTDOWN : find_lane(channel, node, &home);
+	if (!rc)
+		seat_producer(channel, &home->lane, producer);
+	quoit__mpsc_unlock(channel);
+	return rc;
+}
+
+int quoit_mpsc_deregister(struct quoit_mpsc_producer *producer)
+{
+	struct quoit_mpsc *const channel = producer->channel;
+	struct quoit_mpsc_lane *const lane = producer->lane;
+
+	if (!channel)
+		return -ESTALE;
+	quoit__mpsc_lock(channel);
+	if (quoit_load(&lane->generation) != producer->generation) { /* ours: the lock */
+		quoit__mpsc_unlock(channel);
+		return -ESTALE;
+	}
+	QUOIT_ASSERT_HOT(quoit_load(&lane->owner) == quoit__mpsc_thread());
+	quoit_store(&lane->generation, producer->generation + 1);
+	quoit_store(&lane->state, QUOIT_MPSC_CLOSING); /* before finish, which carries it */
+	quoit_spsc_finish(&lane->ring);
+	/* Last of all. gone: pairs with quoit_mpsc_producers() */
+	quoit_store_release(&channel->seats->producers, channel->seats->producers - 1);
+	quoit__mpsc_unlock(channel);
+	producer->channel = NULL;
+	return 0;
+}
+
+void quoit_mpsc_adopt(struct quoit_mpsc_producer *producer)
+{
+	quoit_store(&producer->lane->owner, quoit__mpsc_thread());
+}
+
+/* --- the consumer takes lanes back ----------------------------------------------------------- */
+
+/* With the lock. */
+static void give_back(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane)
+{
+	struct quoit__mpsc_home *const home = quoit__mpsc_home(lane);
+
+	home->next_free = channel->seats->free;
+	channel->seats->free = home;
+	quoit_store(&lane->state, QUOIT_MPSC_FREE);
+}
+
+void quoit__mpsc_retire(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane)
+{
+	/* Once it says LIVE, the `finished` of the producer before is gone as well. */
+	/* seat: pairs with seat_producer() */
+	const uint32_t state = quoit_load_acquire(&lane->state);
+
+	if (state == QUOIT_MPSC_FREE)
+		return;
+	if (state != QUOIT_MPSC_DRAINED) {
+		if (!quoit_spsc_is_drained(&lane->ring))
+			return;
+		quoit_store(&lane->state, QUOIT_MPSC_DRAINED);
+	}
+	if (pthread_mutex_trylock(&channel->seats->lock))
+		return; /* we shall look again */
+	give_back(channel, lane);
+	quoit__mpsc_unlock(channel);
+}
+
+bool quoit_mpsc_is_drained(struct quoit_mpsc *channel)
+{
+	/* Closed before count: after closing, nobody registers. */
+	if (!quoit_mpsc_is_closed(channel))
+		return false;
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++)
+		if (!quoit_spsc_is_drained(&quoit__mpsc_lane(channel, id)->ring))
+			return false;
+	return true;
+}
+
+void quoit_mpsc_reset_skip(struct quoit_mpsc *channel)
+{
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
+		struct quoit_mpsc_lane *const lane = quoit__mpsc_lane(channel, id);
+
+		lane->skip = lane->phase = 0;
+	}
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+void quoit_mpsc_close(struct quoit_mpsc *channel)
+{
+	struct quoit_notify *notify;
+
+	quoit__mpsc_lock(channel);
+	if (quoit_mpsc_is_closed(channel)) {
+		quoit__mpsc_unlock(channel);
+		return;
+	}
+	quoit_store_release(&channel->closed, 1); /* close: pairs with quoit_mpsc_is_closed() */
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
+		struct quoit_mpsc_lane *const lane = quoit__mpsc_lane(channel, id);
+
+		if (quoit_load(&lane->state) == QUOIT_MPSC_LIVE) /* changes under the lock */
+			quoit_spsc_close(&lane->ring);
+	}
+	/* The bell of the channel itself: there may be no lane at all. */
+	notify = channel->seats->notify;
+	if (notify) {
+		quoit_wake_fence();
+		if (quoit_wake_owed(notify->wake))
+			(void)quoit_notify_ring(notify); /* fails only on a closed fd */
+	}
+	quoit__mpsc_unlock(channel);
+}
+
+int quoit_mpsc_reset(struct quoit_mpsc *channel)
+{
+	quoit__mpsc_lock(channel);
+	if (channel->seats->producers) {
+		quoit__mpsc_unlock(channel);
+		return -EBUSY;
+	}
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
+		struct quoit__mpsc_home *const home = quoit__mpsc_home_at(channel, id);
+		struct quoit_spsc *const ring = &home->lane.ring;
+
+		quoit_spsc_advance(ring, (size_t)quoit__spsc_arrived(ring));
+		home->received_before = ring->head_own;
+		if (quoit_load(&home->lane.state) != QUOIT_MPSC_FREE) /* ours */
+			give_back(channel, &home->lane);
+	}
+	channel->cursor = 0;
+	channel->quantum_left = channel->quantum;
+	channel->busy = false;
+	channel->looks = channel->skips = 0;
+	quoit_mpsc_reset_skip(channel);
+	quoit_store(&channel->closed, 0);
+	quoit__mpsc_unlock(channel);
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* mpsc_internal.h - what the files of mpsc.h share: the seats, and where lanes live. */
+#ifndef QUOIT_RINGS_MPSC_INTERNAL_H
+#define QUOIT_RINGS_MPSC_INTERNAL_H
+
+#include <pthread.h>
+
+#include <quoit/numa/region.h>
+
+#include <quoit/rings/mpsc_read.h>
+
+/* A lane and what nobody needs while it is in use. The first thing in the lane's region. */
+struct quoit__mpsc_home {
+	struct quoit_mpsc_lane lane;
+	struct quoit__mpsc_home *next_free;
+	struct quoit_region region;
+	uint64_t received_before; /* head, when the channel was made or reset */
+};
+
+/* What the mutex guards. */
+struct quoit_mpsc_seats {
+	pthread_mutex_t lock;
+	struct quoit__mpsc_home *free;
+	struct quoit_notify *notify;
+	uint32_t producers;
+	size_t lanes_bytes;
+	struct quoit_mpsc_options options;
+	struct quoit_region region; /* holds the channel and this */
+};
+
+static inline struct quoit__mpsc_home *quoit__mpsc_home(struct quoit_mpsc_lane *lane)
+{
+	return quoit_container_of(lane, struct quoit__mpsc_home, lane);
+}
+
+static inline struct quoit__mpsc_home *quoit__mpsc_home_at(const struct quoit_mpsc *channel,
+							   uint32_t id)
+{
+	return quoit__mpsc_home(quoit__mpsc_lane(channel, id));
+}
+
+static inline void quoit__mpsc_lock(const struct quoit_mpsc *channel)
+{
+	(void)pthread_mutex_lock(&channel->seats->lock); /* fails only if we hold it already */
+}
+
+static inline void quoit__mpsc_unlock(const struct quoit_mpsc *channel)
+{
+	(void)pthread_mutex_unlock(&channel->seats->lock);
+}
+
+#endif

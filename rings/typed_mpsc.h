@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * typed_mpsc.h - MPSC channels of a type. See typed.h for the idea.
+ *
+ *     QUOIT_MPSC(orders, struct order);
+ *
+ *     struct orders q;                             the consumer's side; all may look at it
+ *     orders_create(&q, &options);                 options.item_bytes is set for you
+ *     orders_consume(&q, 1024, on_orders, ctx);
+ *
+ *     struct orders_producer p;                    one for each producer
+ *     orders_register(&q, &p);
+ *     orders_send(&p, &order, 1);
+ *     orders_deregister(&p);
+ *
+ * Producers, of their own handle:
+ * name_register(q, p), name_register_on(q, node, p), name_deregister(p)
+ * name_reserve(p, want, &granted)   first leased slot, or NULL; name_reserve_some() likewise
+ * name_commit(p, n)                 publish n of them; name_commit_later() leaves that to flush
+ * name_flush(p)                     publish what was committed later
+ * name_send(p, items, n)            copy in as many as fit, around the wrap; gives how many
+ * name_send_all(p, items, n)        all of them or none; true if sent
+ * name_send_one(p, item)            true if sent
+ *
+ * The consumer:
+ * name_consume(q, budget, fn, ctx)  fn(items, n, id, ctx): one turn for each lane, in place
+ * name_consume_up_to(q, most, fn, ctx), name_drain_all(q, fn, ctx)
+ * name_recv(q, items, most)         copy out up to `most` in turns; gives how many
+ * name_recv_one(q, item)            copy out one; true if there was one
+ * name_drain(q, items, most)        copy out lane after lane; gives how many
+ *
+ * Everything else goes by q.channel and p.seat. Threads, errors and costs are those of the
+ * quoit_mpsc_ function of the same verb.
+ */
+#ifndef QUOIT_RINGS_TYPED_MPSC_H
+#define QUOIT_RINGS_TYPED_MPSC_H
+
+#include <quoit/rings/mpsc_read.h>
+
+QUOIT_C_BEGIN
+
+#define QUOIT_MPSC(name, T)                                                                       \
+	struct name {                                                                             \
+		struct quoit_mpsc *channel;                                                       \
+	};                                                                                        \
+	struct name##_producer {                                                                  \
+		struct quoit_mpsc_producer seat;                                                  \
+	};                                                                                        \
+	typedef void (*name##_batch_fn)(T * items, size_t n, uint32_t id, void *ctx);             \
+	struct name##__call {                                                                     \
+		name##_batch_fn fn;                                                               \
+		void *ctx;                                                                        \
+	};                                                                                        \
+	QUOIT_HOT void name##__handle(void *items, size_t n, uint32_t id, void *ctx)              \
+	{                                                                                         \
+		const struct name##__call *const call = (const struct name##__call *)ctx;         \
+		call->fn((T *)items, n, id, call->ctx);                                           \
+	}                                                                                         \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_create(struct name *q,                              \
+						     const struct quoit_mpsc_options *options)    \
+	{                                                                                         \
+		struct quoit_mpsc_options sized = *options;                                       \
+		sized.item_bytes = sizeof(T);                                                     \
+		return quoit_mpsc_create(&sized, &q->channel);                                    \
+	}                                                                                         \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_destroy(struct name *q)                             \
+	{                                                                                         \
+		return quoit_mpsc_destroy(q->channel);                                            \
+	}                                                                                         \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_register_on(struct name *q, int node,               \
+							  struct name##_producer *p)              \
+	{                                                                                         \
+		return quoit_mpsc_register_on(q->channel, node, &p->seat);                        \
+	}                                                                                         \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_register(struct name *q, struct name##_producer *p) \
+	{                                                                                         \
+		return quoit_mpsc_register(q->channel, &p->seat);                                 \
+	}                                                                                         \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_deregister(struct name##_producer *p)               \
+	{                                                                                         \
+		return quoit_mpsc_deregister(&p->seat);                                           \
+	}                                                                                         \
+	QUOIT_HOT T *name##_reserve(struct name##_producer *p, size_t want, size_t *granted)      \
+	{                                                                                         \
+		size_t at;                                                                        \
+		const size_t n = quoit_mpsc_reserve(&p->seat, want, &at);                         \
+		return n ? (void)(*granted = n), (T *)p->seat.slots + at : NULL;                  \
+	}                                                                                         \
+	QUOIT_HOT T *name##_reserve_some(struct name##_producer *p, size_t want, size_t *granted) \
+	{                                                                                         \
+		size_t at;                                                                        \
+		const size_t n = quoit_mpsc_reserve_some(&p->seat, want, &at);                    \
+		return n ? (void)(*granted = n), (T *)p->seat.slots + at : NULL;                  \
+	}                                                                                         \
+	QUOIT_HOT void name##_commit(struct name##_producer *p, size_t n)                         \
+	{                                                                                         \
+		quoit_mpsc_commit(&p->seat, n);                                                   \
+	}                                                                                         \
+	QUOIT_HOT void name##_commit_later(struct name##_producer *p, size_t n)                   \
+	{                                                                                         \
+		quoit_mpsc_commit_later(&p->seat, n);                                             \
+	}                                                                                         \
+	QUOIT_HOT void name##_flush(struct name##_producer *p)                                    \
+	{                                                                                         \
+		quoit_mpsc_flush(&p->seat);                                                       \
+	}                                                                                         \
+	QUOIT_HOT size_t name##_send(struct name##_producer *p, const T *items, size_t n)         \
+	{                                                                                         \
+		return quoit__mpsc_send(&p->seat, sizeof(T), items, n);                           \
+	}                                                                                         \
+	QUOIT_HOT bool name##_send_all(struct name##_producer *p, const T *items, size_t n)       \
+	{                                                                                         \
+		return quoit__mpsc_send_all(&p->seat, sizeof(T), items, n);                       \
+	}                                                                                         \
+	QUOIT_HOT bool name##_send_one(struct name##_producer *p, const T *item)                  \
+	{                                                                                         \
+		return quoit__mpsc_send(&p->seat, sizeof(T), item, 1) != 0;                       \
+	}                                                                                         \
+	QUOIT_HOT size_t name##_consume(struct name *q, size_t budget, name##_batch_fn fn,        \
+					void *ctx)                                                \
+	{                                                                                         \
+		struct name##__call call = {fn, ctx};                                             \
+		return quoit_mpsc_consume(q->channel, budget, name##__handle, &call);             \
+	}                                                                                         \
+	QUOIT_HOT size_t name##_consume_up_to(struct name *q, size_t most, name##_batch_fn fn,    \
+					      void *ctx)                                          \
+	{                                                                                         \
+		struct name##__call call = {fn, ctx};                                             \
+		return quoit_mpsc_consume_up_to(q->channel, most, name##__handle, &call);         \
+	}                                                                                         \
+	QUOIT_HOT size_t name##_drain_all(struct name *q, name##_batch_fn fn, void *ctx)          \
+	{                                                                                         \
+		struct name##__call call = {fn, ctx};                                             \
+		return quoit_mpsc_drain_all(q->channel, name##__handle, &call);                   \
+	}                                                                                         \
+	QUOIT_HOT size_t name##_recv(struct name *q, T *items, size_t most)                       \
+	{                                                                                         \
+		return quoit__mpsc_recv(q->channel, sizeof(T), items, most);                      \
+	}                                                                                         \
+	QUOIT_HOT bool name##_recv_one(struct name *q, T *item)                                   \
+	{                                                                                         \
+		return quoit__mpsc_recv(q->channel, sizeof(T), item, 1) != 0;                     \
+	}                                                                                         \
+	QUOIT_HOT size_t name##_drain(struct name *q, T *items, size_t most)                      \
+	{                                                                                         \
+		return quoit__mpsc_drain(q->channel, sizeof(T), items, most);                     \
+	}                                                                                         \
+	struct name
+
+QUOIT_C_END
+
+#endif

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_mpsc.c - producers of an MPSC channel come, send, go and give their lanes to others. How it
+ * ends is in test_mpsc_end.c, how the consumer reads in test_mpsc_read.c, and what threads make of
+ * it in tests/stress/mpsc.c.
+ *
+ * Linked with --wrap=calloc,--wrap=mmap,--wrap=munmap,--wrap=pthread_mutex_trylock: a test can
+ * refuse any of them, and look at the channel from within a registration.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <quoit/numa/idset.h>
+#include <quoit/numa/topology.h>
+
+#include <rings/mpsc_checks.h>
+
+void *__real_calloc(size_t n, size_t bytes);
+void *__wrap_calloc(size_t n, size_t bytes);
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t bytes);
+int __wrap_munmap(void *at, size_t bytes);
+int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
+
+static struct {
+	bool refuse_calloc, refuse_mmap, refuse_trylock;
+	void (*when_mapping)(void); /* called from within, once */
+	void (*when_growing)(void);
+	unsigned mapped, unmapped;
+} fault;
+
+static void call_once(void (**hook)(void))
+{
+	void (*const call)(void) = *hook;
+
+	*hook = NULL;
+	if (call)
+		call();
+}
+
+void *__wrap_calloc(size_t n, size_t bytes)
+{
+	call_once(&fault.when_growing);
+	return fault.refuse_calloc ? NULL : __real_calloc(n, bytes);
+}
+
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	call_once(&fault.when_mapping);
+	if (fault.refuse_mmap) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	fault.mapped++;
+	return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+int __wrap_munmap(void *at, size_t bytes)
+{
+	fault.unmapped++;
+	return __real_munmap(at, bytes);
+}
+
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	return fault.refuse_trylock ? EBUSY : __real_pthread_mutex_trylock(mutex);
+}
+
+static int no_fault(void **state)
+{
+	(void)state;
+	memset(&fault, 0, sizeof(fault));
+	return 0;
+}
+
+/* --- making and freeing ---------------------------------------------------------------------- */
+
+static void impossible_sizes_are_refused(void **state)
+{
+	static const struct quoit_mpsc_options possible = {
+		.item_bytes = 8, .capacity_slots = 4, .producers_most = 2};
+	struct quoit_mpsc_options o[8];
+	struct quoit_mpsc *channel = (void *)&o;
+
+	(void)state;
+	for (size_t i = 0; i < 8; i++)
+		o[i] = possible;
+	o[0].item_bytes = 0;
+	o[1].capacity_slots = 0;
+	o[2].capacity_slots = 12;
+	o[3].capacity_slots = 2 * QUOIT_SPSC_CAPACITY_MAX;
+	o[4].producers_most = 0;
+	o[5].producers_most = QUOIT_DIRECTORY_MOST + 1;
+	o[6].item_bytes = SIZE_MAX / 2;
+	o[7].item_bytes = SIZE_MAX / 4 + 1; /* times 4 is 0 */
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(quoit_mpsc_create(&o[i], &channel), -EINVAL);
+	fault.refuse_mmap = true;
+	assert_int_equal(quoit_mpsc_create(&possible, &channel), -ENOMEM);
+	assert_ptr_equal(channel, &o);
+	assert_int_equal(quoit_mpsc_destroy(NULL), 0);
+}
+
+static void a_channel_frees_all_that_it_has_mapped(void **state)
+{
+	struct fixture *f;
+	size_t empty;
+
+	(void)state;
+	f = channel_of(1024, 20, 0);
+	assert_int_equal(fault.mapped, 1); /* no lane before there is a producer (D-17) */
+	empty = quoit_mpsc_memory_bytes(f->q.channel);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(numbers_register(&f->q, &f->p[i]), 0);
+	assert_int_equal(fault.mapped, 21);
+	assert_true(quoit_mpsc_memory_bytes(f->q.channel) >=
+		    empty + 20 * 1024 * sizeof(struct number));
+	assert_true(quoit_mpsc_memory_bytes(f->q.channel) <=
+		    empty + 20 * (1024 * sizeof(struct number) + 8192));
+	assert_int_equal(quoit_mpsc_lane_capacity(f->q.channel), 1024);
+	assert_int_equal(quoit_mpsc_capacity_most(f->q.channel), 20 * 1024);
+	send_through(f, 7, 5);
+	assert_int_equal(quoit_mpsc_destroy(f->q.channel), -EBUSY);
+	end(f);
+	assert_int_equal(fault.unmapped, 21);
+}
+
+/* --- producers ------------------------------------------------------------------------------- */
+
+static void a_producer_writes_in_place_and_publishes_when_it_likes(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+	struct numbers_producer *const p = &f->p[0];
+	struct number *to;
+	size_t n = 0;
+
+	(void)state;
+	to = numbers_reserve(p, 3, &n);
+	assert_non_null(to);
+	assert_int_equal(n, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		to[i] = (struct number){0, f->sent[0]++};
+	numbers_commit_later(p, 2);
+	assert_int_equal(quoit_mpsc_unpublished(&p->seat), 2);
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	quoit_mpsc_publish(&p->seat);
+	assert_int_equal(quoit_mpsc_unpublished(&p->seat), 0);
+	assert_int_equal(quoit_mpsc_available(&p->seat), 6);
+	assert_int_equal(consume(f, SIZE_MAX), 2);
+	numbers_commit(p, 1);
+	assert_int_equal(consume(f, SIZE_MAX), 1);
+	assert_int_equal(quoit_mpsc_available(&p->seat), 8);
+	assert_null(numbers_reserve(p, 9, &n));
+	to = numbers_reserve_some(p, 9, &n);
+	assert_non_null(to);
+	assert_int_equal(n, 5); /* before the wrap */
+	numbers_commit_later(p, 0);
+	numbers_flush(p);
+	end(f);
+}
+
+/* B61: states, in order; D-17: lanes are used again. */
+static void a_lane_goes_to_the_next_producer_once_it_is_read_to_its_end(void **state)
+{
+	struct fixture *const f = channel_of(8, 2, 0);
+	struct numbers_producer *const p = f->p;
+
+	(void)state;
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_FREE);
+	assert_null(quoit_mpsc_lane_ring(f->q.channel, 0));
+	assert_int_equal(numbers_register(&f->q, &p[0]), 0);
+	assert_int_equal(numbers_register(&f->q, &p[1]), 0);
+	assert_int_equal(numbers_register(&f->q, &p[2]), -EUSERS);
+	assert_null(p[2].seat.channel);
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_LIVE);
+	assert_non_null(quoit_mpsc_lane_ring(f->q.channel, 0));
+	send_through(f, 0, 3);
+	send_through(f, 1, 1);
+	assert_int_equal(numbers_deregister(&p[0]), 0);
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_CLOSING);
+	assert_int_equal(quoit_mpsc_producers(f->q.channel), 1);
+
+	/* Nobody may have it while something of the old one is in it. */
+	assert_int_equal(numbers_register(&f->q, &p[2]), -EUSERS);
+	assert_int_equal(consume(f, 3), 3);
+	assert_int_equal(numbers_register(&f->q, &p[2]), -EUSERS);
+	assert_int_equal(consume(f, SIZE_MAX), 1);
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_FREE);
+	assert_int_equal(stats_of(f).lanes_free, 1);
+	assert_int_equal(numbers_register(&f->q, &p[2]), 0);
+	assert_int_equal(p[2].seat.id, 0);
+	assert_int_equal(p[2].seat.generation, 1);
+	send_through(f, 2, 8);
+	assert_int_equal(consume(f, SIZE_MAX), 8);
+	assert_int_equal(quoit_mpsc_lanes(f->q.channel), 2);
+	end(f);
+}
+
+static void what_is_committed_is_published_when_the_producer_goes(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+	struct number *to;
+	size_t n;
+
+	(void)state;
+	to = numbers_reserve(&f->p[0], 3, &n);
+	assert_non_null(to);
+	to[0] = (struct number){0, f->sent[0]++};
+	numbers_commit_later(&f->p[0], 1);
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	assert_int_equal(consume(f, SIZE_MAX), 1);
+	end(f);
+}
+
+static void a_void_handle_is_told_so(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+	struct numbers_producer copy = f->p[0];
+
+	(void)state;
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	assert_int_equal(numbers_deregister(&f->p[0]), -ESTALE);
+	assert_int_equal(numbers_deregister(&copy), -ESTALE);
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	assert_int_equal(numbers_deregister(&copy), -ESTALE); /* not the new one's seat */
+	assert_int_equal(quoit_mpsc_producers(f->q.channel), 1);
+	send_through(f, 0, 1);
+	end(f);
+}
+
+/* D-17: with the seed each connection took half a megabyte for ever. */
+static void producers_that_come_and_go_take_no_more_memory(void **state)
+{
+	struct fixture *const f = channel_of(4, 1000, 0);
+	size_t memory = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 5000; i++) {
+		for (size_t j = 0; j < 3; j++) {
+			assert_int_equal(numbers_register(&f->q, &f->p[j]), 0);
+			send_through(f, (uint32_t)j, j + 1);
+		}
+		for (size_t j = 0; j < 3; j++)
+			assert_int_equal(numbers_deregister(&f->p[j]), 0);
+		while (consume(f, SIZE_MAX))
+			;
+		if (!i)
+			memory = quoit_mpsc_memory_bytes(f->q.channel);
+	}
+	assert_int_equal(quoit_mpsc_lanes(f->q.channel), 3);
+	assert_int_equal(quoit_mpsc_memory_bytes(f->q.channel), memory);
+	assert_int_equal(f->arrived, 5000 * 6);
+	end(f);
+}
+
+/* The consumer waits for no lock: what it cannot do now it does at its next look. */
+static void a_lane_whose_lock_is_taken_is_given_back_later(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+
+	(void)state;
+	send_through(f, 0, 1);
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	fault.refuse_trylock = true;
+	assert_int_equal(consume(f, SIZE_MAX), 1);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(consume(f, SIZE_MAX), 0);
+		assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_DRAINED);
+		assert_int_equal(numbers_register(&f->q, &f->p[0]), -EUSERS);
+	}
+	fault.refuse_trylock = false;
+	for (size_t i = 0; i < 3; i++) /* given back once, not thrice */
+		assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[1]), -EUSERS);
+	end(f);
+}
+
+static void register_another(struct number *items, size_t n, uint32_t id, void *ctx)
+{
+	struct fixture *const f = ctx;
+
+	note_batch(items, n, id, ctx);
+	assert_int_equal(numbers_register(&f->q, &f->p[f->arrived]), 0);
+	send_through(f, (uint32_t)f->arrived, 1);
+}
+
+static void a_handler_may_register_producers(void **state)
+{
+	struct fixture *const f = channel_of(4, 40, 0);
+
+	(void)state;
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	send_through(f, 0, 1);
+	assert_int_equal(numbers_consume_up_to(&f->q, 30, register_another, f), 30);
+	end(f);
+}
+
+static void *use_worker(void *arg)
+{
+	struct fixture *const f = arg;
+
+	return (void *)numbers_send(&f->p[0], &(struct number){0, 0}, 1);
+}
+
+static void *adopt_worker(void *arg)
+{
+	struct fixture *const f = arg;
+
+	quoit_mpsc_adopt(&f->p[0].seat);
+	return use_worker(arg);
+}
+
+static void use_elsewhere(struct fixture *f)
+{
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, use_worker, f))
+		(void)pthread_join(thread, NULL);
+}
+
+static void use_after_deregister(struct fixture *f)
+{
+	struct numbers_producer copy = f->p[0];
+
+	if (!numbers_deregister(&f->p[0]))
+		(void)numbers_send(&copy, &(struct number){0, 0}, 1);
+}
+
+/* D-15: the seed called its handle safe to copy. */
+static void a_handle_belongs_to_one_thread_at_a_time(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+	pthread_t thread;
+	void *sent;
+
+	(void)state;
+	assert_int_equal(stops(use_elsewhere, f), QUOIT_CONFIG_ASSERT >= 2);
+	assert_int_equal(stops(use_after_deregister, f), QUOIT_CONFIG_ASSERT >= 2);
+	assert_int_equal(pthread_create(&thread, NULL, adopt_worker, f), 0);
+	assert_int_equal(pthread_join(thread, &sent), 0);
+	assert_ptr_equal(sent, (void *)1);
+	f->sent[0]++;
+	quoit_mpsc_adopt(&f->p[0].seat);
+	send_through(f, 0, 1);
+	end(f);
+}
+
+static void a_free_lane_on_the_wanted_node_is_preferred(void **state)
+{
+	struct fixture *const f = channel_of(4, 3, 0);
+	struct numbers_producer *const p = f->p;
+
+	(void)state;
+	assert_int_equal(numbers_register_on(&f->q, QUOIT_NODES_MAX, &p[0]), -EINVAL);
+	assert_int_equal(numbers_register_on(&f->q, -2, &p[0]), -EINVAL);
+	for (int node = 0; node < 2; node++) /* works where there is no node 1 too, only not near */
+		assert_int_equal(numbers_register_on(&f->q, node, &p[node]), 0);
+	for (int round = 0; round < 4; round++) {
+		assert_int_equal(numbers_deregister(&p[round & 1]), 0);
+		assert_int_equal(numbers_deregister(&p[!(round & 1)]), 0);
+		assert_int_equal(consume(f, SIZE_MAX), 0);
+		assert_int_equal(numbers_register_on(&f->q, 1, &p[1]), 0);
+		assert_int_equal(numbers_register_on(&f->q, 0, &p[0]), 0);
+		assert_int_equal(p[0].seat.id, 0);
+		assert_int_equal(p[1].seat.id, 1);
+	}
+
+	/* Before a remote one a new one is made, and when there are no more, any will do. */
+	assert_int_equal(numbers_deregister(&p[0]), 0);
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(numbers_register_on(&f->q, 1, &p[2]), 0);
+	assert_int_equal(p[2].seat.id, 2);
+	assert_int_equal(numbers_register_on(&f->q, 1, &p[3]), 0);
+	assert_int_equal(p[3].seat.id, 0);
+	end(f);
+}
+
+static void the_node_of_a_lane_follows_the_thread(void **state)
+{
+	struct quoit_mpsc_options options = {.capacity_slots = 4, .producers_most = 2};
+	struct fixture *const f = channel_of(4, 1, 0);
+	struct quoit_topology topology;
+
+	(void)state;
+	end(f);
+	assert_int_equal(quoit_topology_load(&topology, NULL, NULL), 0);
+	options.topology = &topology;
+	assert_int_equal(numbers_create(&f->q, &options), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	send_through(f, 0, 3);
+	if (topology.node_count == 1) {
+		/* Then there is one answer, and the free lane lies on it. */
+		assert_int_equal(numbers_deregister(&f->p[0]), 0);
+		assert_int_equal(consume(f, SIZE_MAX), 3);
+		assert_int_equal(consume(f, SIZE_MAX), 0);
+		assert_int_equal(numbers_register_on(&f->q, topology.nodes[0].id, &f->p[0]), 0);
+		assert_int_equal(f->p[0].seat.id, 0);
+	}
+	end(f);
+	quoit_topology_fini(&topology);
+}
+
+/* --- memory that cannot be had --------------------------------------------------------------- */
+
+static void expect_unchanged(const struct fixture *f, const struct quoit_mpsc_stats *before)
+{
+	const struct quoit_mpsc_stats now = stats_of(f);
+
+	assert_int_equal(now.producers, before->producers);
+	assert_int_equal(now.lanes, before->lanes);
+	assert_int_equal(now.lanes_free, before->lanes_free);
+	assert_int_equal(now.memory_bytes, before->memory_bytes);
+}
+
+/* D-17: with the seed the count went up before the memory was there, and stayed so. */
+static void a_registration_without_memory_changes_nothing(void **state)
+{
+	struct fixture *const f = channel_of(8, PRODUCERS_MOST, 0);
+
+	(void)state;
+	for (uint32_t i = 0; i < 60; i++) {
+		const struct quoit_mpsc_stats before = stats_of(f);
+		const unsigned mapped = fault.mapped - fault.unmapped;
+		const bool grows = i == 0 || i == 8 || i == 24 || i == 56;
+
+		fault.refuse_mmap = true;
+		assert_int_equal(numbers_register(&f->q, &f->p[i]), -ENOMEM);
+		fault.refuse_mmap = false;
+		expect_unchanged(f, &before);
+		if (grows) {
+			fault.refuse_calloc = true;
+			assert_int_equal(numbers_register(&f->q, &f->p[i]), -ENOMEM);
+			fault.refuse_calloc = false;
+			expect_unchanged(f, &before);
+		}
+		assert_int_equal(fault.mapped - fault.unmapped, mapped);
+		assert_null(f->p[i].seat.channel);
+		for (uint32_t j = 0; j < i; j++)
+			send_through(f, j, 1);
+		assert_int_equal(consume(f, SIZE_MAX), i);
+		assert_int_equal(numbers_register(&f->q, &f->p[i]), 0);
+		assert_int_equal(f->p[i].seat.id, i);
+	}
+	end(f);
+}
+
+static void without_memory_a_remote_lane_is_better_than_none(void **state)
+{
+	struct fixture *const f = channel_of(8, 4, 0);
+
+	(void)state;
+	assert_int_equal(numbers_register_on(&f->q, 0, &f->p[0]), 0);
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	fault.refuse_mmap = true;
+	assert_int_equal(numbers_register_on(&f->q, 1, &f->p[0]), 0);
+	assert_int_equal(numbers_register_on(&f->q, 1, &f->p[1]), -ENOMEM);
+	fault.refuse_mmap = false;
+	end(f);
+}
+
+static struct fixture *growing;
+static unsigned looked;
+
+static void look_from_within(void)
+{
+	looked++;
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(growing->q.channel); id++)
+		assert_non_null(quoit_mpsc_lane_ring(growing->q.channel, id));
+	assert_null(quoit_mpsc_lane_ring(growing->q.channel, quoit_mpsc_lanes(growing->q.channel)));
+	(void)quoit_mpsc_has_news(growing->q.channel);
+	(void)consume(growing, SIZE_MAX);
+	assert_true(quoit_mpsc_is_empty(growing->q.channel));
+}
+
+/* D-16: the seed counted a ring before it was there, and moved the others to make room for it. */
+static void the_consumer_may_read_at_any_moment_of_a_registration(void **state)
+{
+	struct fixture *const f = growing = channel_of(8, PRODUCERS_MOST, 0);
+
+	(void)state;
+	looked = 0;
+	for (uint32_t i = 0; i < 100; i++) {
+		for (uint32_t j = 0; j < i; j++)
+			send_through(f, j, 1);
+		fault.when_mapping = look_from_within;
+		fault.when_growing = look_from_within;
+		assert_int_equal(numbers_register(&f->q, &f->p[i]), 0);
+		assert_null(fault.when_mapping);
+	}
+	fault.when_growing = NULL;
+	assert_int_equal(looked, 100 + 4);
+	end(f);
+}
+
+/* --- a close in between ---------------------------------------------------------------------- */
+
+static struct {
+	pthread_t thread;
+	uint32_t done;
+} closer;
+
+static void *close_worker(void *arg)
+{
+	struct fixture *const f = arg;
+
+	quoit_mpsc_close(f->q.channel);
+	quoit_store_release(&closer.done, 1);
+	return NULL;
+}
+
+/* Give a close every chance to happen in the middle of the registration. */
+static void close_from_without(void)
+{
+	if (pthread_create(&closer.thread, NULL, close_worker, growing))
+		abort();
+	for (unsigned i = 0; i < 2000 && !quoit_load_acquire(&closer.done); i++)
+		sched_yield();
+}
+
+/* D-19: with the seed a ring registered meanwhile stayed open for ever. */
+static void close_does_not_miss_a_producer_that_registers_meanwhile(void **state)
+{
+	struct fixture *const f = growing = channel_of(8, 4, 0);
+	struct number number = {0, 0};
+
+	(void)state;
+	closer.done = 0;
+	fault.when_mapping = close_from_without;
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	assert_int_equal(pthread_join(closer.thread, NULL), 0);
+	assert_true(quoit_mpsc_is_closed(f->q.channel));
+	assert_int_equal(numbers_send(&f->p[0], &number, 1), 0);
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	assert_true(quoit_mpsc_is_drained(f->q.channel));
+	end(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup(name, no_fault)
+		TEST(impossible_sizes_are_refused),
+		TEST(a_channel_frees_all_that_it_has_mapped),
+		TEST(a_producer_writes_in_place_and_publishes_when_it_likes),
+		TEST(a_lane_goes_to_the_next_producer_once_it_is_read_to_its_end),
+		TEST(what_is_committed_is_published_when_the_producer_goes),
+		TEST(a_void_handle_is_told_so),
+		TEST(producers_that_come_and_go_take_no_more_memory),
+		TEST(a_lane_whose_lock_is_taken_is_given_back_later),
+		TEST(a_handler_may_register_producers),
+		TEST(a_handle_belongs_to_one_thread_at_a_time),
+		TEST(a_free_lane_on_the_wanted_node_is_preferred),
+		TEST(the_node_of_a_lane_follows_the_thread),
+		TEST(a_registration_without_memory_changes_nothing),
+		TEST(without_memory_a_remote_lane_is_better_than_none),
+		TEST(the_consumer_may_read_at_any_moment_of_a_registration),
+		TEST(close_does_not_miss_a_producer_that_registers_meanwhile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
