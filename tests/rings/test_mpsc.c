@@ -287,6 +287,21 @@ static void a_lane_whose_lock_is_taken_is_given_back_later(void **state)
 	end(f);
 }
 
+/* Between the consumer's look and its asking whether the producer has finished, both happened. */
+static void a_lane_that_got_its_last_items_just_now_is_not_given_away(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+
+	(void)state;
+	send_through(f, 0, 2);
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	quoit__mpsc_retire(f->q.channel, quoit__mpsc_lane(f->q.channel, 0));
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_CLOSING);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), -EUSERS);
+	assert_int_equal(consume(f, SIZE_MAX), 2);
+	end(f);
+}
+
 static void register_another(struct number *items, size_t n, uint32_t id, void *ctx)
 {
 	struct fixture *const f = ctx;
@@ -560,6 +575,7 @@ int main(void)
 		TEST(a_void_handle_is_told_so),
 		TEST(producers_that_come_and_go_take_no_more_memory),
 		TEST(a_lane_whose_lock_is_taken_is_given_back_later),
+		TEST(a_lane_that_got_its_last_items_just_now_is_not_given_away),
 		TEST(a_handler_may_register_producers),
 		TEST(a_handle_belongs_to_one_thread_at_a_time),
 		TEST(a_free_lane_on_the_wanted_node_is_preferred),
