@@ -125,7 +125,7 @@ static void a_channel_frees_all_that_it_has_mapped(void **state)
 	assert_true(quoit_mpsc_memory_bytes(f->q.channel) >=
 		    empty + 20 * 1024 * sizeof(struct number));
 	assert_true(quoit_mpsc_memory_bytes(f->q.channel) <=
-		    empty + 20 * (1024 * sizeof(struct number) + 8192));
+		    empty + 20 * (1024 * sizeof(struct number) + 12288));
 	assert_int_equal(quoit_mpsc_lane_capacity(f->q.channel), 1024);
 	assert_int_equal(quoit_mpsc_capacity_most(f->q.channel), 20 * 1024);
 	send_through(f, 7, 5);
