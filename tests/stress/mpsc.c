@@ -347,7 +347,6 @@ static void come_and_go(uint64_t count, uint64_t seed)
 struct meeting {
 	struct lockstep pair;
 	struct test test;
-	uint64_t rounds;
 
 	/* The producer's. */
 	QUOIT_ISOLATED uint64_t refused;
@@ -362,7 +361,7 @@ static void *registering_worker(void *arg)
 	struct random random = {.state = m->test.seed};
 	const struct item item = {0};
 
-	for (uint64_t round = 0; round < m->rounds; round++) {
+	for (uint64_t round = 0; round < m->pair.rounds; round++) {
 		struct items_producer p;
 		int rc;
 
@@ -389,15 +388,16 @@ static void close_and_register(uint64_t rounds, uint64_t seed)
 	uint64_t undrained = 0;
 	pthread_t producer;
 
-	m.rounds = rounds;
+	lockstep_begin(&m.pair, rounds);
 	open_channel(&m.test, seed, 2);
 	if (pthread_create(&producer, NULL, registering_worker, &m))
 		abort();
-	for (uint64_t round = 0; round < rounds; round++) {
+	for (uint64_t round = 0; round < m.pair.rounds; round++) {
 		lockstep_meet(&m.pair, 0);
 		stress_dawdle(&random);
 		quoit_mpsc_close(m.test.q.channel);
 		lockstep_meet(&m.pair, 0);
+		lockstep_may_end(&m.pair, round, undrained);
 		lockstep_meet(&m.pair, 0);
 		undrained += !quoit_mpsc_is_drained(m.test.q.channel);
 		if (quoit_mpsc_reset(m.test.q.channel))
@@ -405,7 +405,7 @@ static void close_and_register(uint64_t rounds, uint64_t seed)
 	}
 	pthread_join(producer, NULL);
 	printf("RESULT name=mpsc-close rounds=%llu seated=%llu refused=%llu open=%llu\n",
-	       (unsigned long long)rounds, (unsigned long long)m.seated,
+	       (unsigned long long)m.pair.rounds, (unsigned long long)m.seated,
 	       (unsigned long long)m.refused, (unsigned long long)m.open);
 	stress_say(m.seated && m.refused && !m.failures, "rounds met in both orders");
 	stress_say(!m.open, "who is seated while somebody closes is told");
