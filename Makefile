@@ -199,7 +199,7 @@ LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_mpsc           := -Wl,--wrap=calloc,--wrap=mmap,--wrap=munmap \
-                                           -Wl,--wrap=pthread_mutex_trylock
+                                           -Wl,--wrap=pthread_mutex_trylock,--wrap=write
 LDFLAGS_tests/runtime/test_enters       := -Wl,--wrap=syscall
 LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap

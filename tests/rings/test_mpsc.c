@@ -4,8 +4,8 @@
  * ends is in test_mpsc_end.c, how the consumer reads in test_mpsc_read.c, and what threads make of
  * it in tests/stress/mpsc.c.
  *
- * Linked with --wrap=calloc,--wrap=mmap,--wrap=munmap,--wrap=pthread_mutex_trylock: a test can
- * refuse any of them, and look at the channel from within a registration.
+ * Linked with --wrap= of what is defined below: a test can refuse it, and look at the channel from
+ * within a registration or a bell.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,11 +30,14 @@ int __real_munmap(void *at, size_t bytes);
 int __wrap_munmap(void *at, size_t bytes);
 int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
+ssize_t __real_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes);
 
 static struct {
 	bool refuse_calloc, refuse_mmap, refuse_trylock;
 	void (*when_mapping)(void); /* called from within, once */
 	void (*when_growing)(void);
+	void (*when_ringing)(void);
 	unsigned mapped, unmapped;
 } fault;
 
@@ -73,6 +76,12 @@ int __wrap_munmap(void *at, size_t bytes)
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
 	return fault.refuse_trylock ? EBUSY : __real_pthread_mutex_trylock(mutex);
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t bytes)
+{
+	call_once(&fault.when_ringing);
+	return __real_write(fd, data, bytes);
 }
 
 static int no_fault(void **state)
@@ -520,6 +529,33 @@ static void the_consumer_may_read_at_any_moment_of_a_registration(void **state)
 	end(f);
 }
 
+static void nobody_has_gone_yet(void)
+{
+	looked++;
+	assert_int_equal(quoit_mpsc_producers(growing->q.channel), 1);
+}
+
+/* D-10: who closes the bell when nobody is left must not do so while the last one rings it. */
+static void a_producer_has_gone_only_after_its_last_bell(void **state)
+{
+	struct fixture *const f = growing = channel_of(8, 4, 0);
+	struct quoit_wake wake = {0};
+	struct quoit_notify notify;
+
+	(void)state;
+	looked = 0;
+	assert_int_equal(quoit_notify_open(&notify, &wake), 0);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, &notify), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	quoit_wake_arm(&wake);
+	fault.when_ringing = nobody_has_gone_yet;
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	assert_int_equal(looked, 1);
+	assert_int_equal(quoit_mpsc_producers(f->q.channel), 0);
+	end(f);
+	quoit_notify_close(&notify);
+}
+
 /* --- a close in between ---------------------------------------------------------------------- */
 
 static struct {
@@ -583,6 +619,7 @@ int main(void)
 		TEST(a_registration_without_memory_changes_nothing),
 		TEST(without_memory_a_remote_lane_is_better_than_none),
 		TEST(the_consumer_may_read_at_any_moment_of_a_registration),
+		TEST(a_producer_has_gone_only_after_its_last_bell),
 		TEST(close_does_not_miss_a_producer_that_registers_meanwhile),
 	};
 
