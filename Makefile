@@ -26,7 +26,7 @@ again = +@$(MAKE) --no-print-directory $(jobs) VARIANT=$(1) O=build/$(1)
 VARIANT ?= release
 O       ?= build/$(VARIANT)
 
-VARIANTS := release debug asan tsan cov
+VARIANTS := release debug asan tsan cov model
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is not a variant; choose one of: $(VARIANTS))
 endif
@@ -36,7 +36,7 @@ set_in_file   = $(foreach o,$(option_names),$(if $(filter file,$(origin $o)),$o)
 
 -include config.local.mk
 options_local := $(set_in_file)
-ifneq ($(filter debug asan,$(VARIANT)),)
+ifneq ($(filter debug asan model,$(VARIANT)),)
 CONFIG_ASSERT ?= 2
 endif
 options_variant := $(filter-out $(options_local),$(set_in_file))
@@ -87,6 +87,7 @@ flags_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
                  -fno-omit-frame-pointer
 flags_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 flags_cov     := -O0 -g --coverage
+flags_model   := -O2 -g
 link_release  := -Wl,-z,relro,-z,now
 
 # What every C file gets, and what a user added with CPPFLAGS, CFLAGS or LDFLAGS last.
@@ -247,6 +248,19 @@ $(patsubst %,$(O)/%,$(stress) $(bench) $(tools)): $(O)/%: $(O)/obj/%.o $(support
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
+# The model checker: the code under test with its atomics replaced, and the compiler's calls for
+# plain accesses (it is not linked with ThreadSanitizer). See tests/model/README.md.
+model := tests/model/model
+
+$(O)/obj/tests/model/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>'
+$(O)/obj/tests/model/targets/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>' \
+	-fsanitize=thread
+
+$(O)/$(model): $(call object,$(wildcard tests/model/*.c tests/model/targets/*.c))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(link_flags) -o $@ $^
+
 every_test := $(cmocka) $(stress) $(bench) $(tools)
 
 tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
@@ -268,7 +282,7 @@ T :=
 endif
 
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
-             $(stress:%=build/release/%) $(e2e:%=build/release/%) $(scripts)
+             $(stress:%=build/release/%) build/model/$(model) $(e2e:%=build/release/%) $(scripts)
 
 test: $(if $(T),test-one,test-all) ## Lint, unit tests with sanitizers, end to end; T=rings/spsc
 test-all:
@@ -276,6 +290,7 @@ test-all:
 	$(call again,asan) tests-asan
 	$(call again,tsan) tests-tsan
 	$(call again,release) tests-release
+	$(call again,model) build/model/$(model)
 	$(call run,test,$(everything))
 
 # T=rings/spsc, T=rings/test_spsc, T=stress/order or T=e2e/redis: whichever of the files exists.
@@ -293,6 +308,10 @@ stress: export STRESS_COUNT ?= 10000000
 stress: ## Only the stress programs, in release and in full (STRESS_COUNT STRESS_ROUNDS SEED)
 	$(call again,release) $(stress:%=build/release/%)
 	$(call run,stress,$(stress:%=build/release/%))
+
+model: ## Explore the interleavings of the rings and the wake-up protocol, all that are bounded
+	$(call again,model) build/model/$(model)
+	@build/model/$(model) --full
 
 mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail each time
 	@tests/support/install-packages.sh test
@@ -349,7 +368,7 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress mutate-wake bench-net lint \
+.PHONY: all lib examples demo tests test test-all test-one stress model mutate-wake bench-net lint \
 	headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

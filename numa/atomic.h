@@ -19,17 +19,21 @@
 
 #include <quoit/numa/machine.h>
 
+#ifdef QUOIT_MODEL
+#include QUOIT_MODEL /* the same names as steps of the model checker: tests/model */
+#else
+
 /* Relaxed: our own variable, a counter, or a hint that may be stale. The call says which. */
-#define quoit_load(p)	  __atomic_load_n((p), __ATOMIC_RELAXED)
-#define quoit_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define quoit_load(p)		  __atomic_load_n((p), __ATOMIC_RELAXED)
+#define quoit_store(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 
 /* One end of a named edge each: what was written before the release is seen after the acquire. */
 #define quoit_load_acquire(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define quoit_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
 /* Read-modify-write. Give the old value. */
-#define quoit_exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
-#define quoit_add(p, v)	     __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
+#define quoit_exchange(p, v)	  __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
+#define quoit_add(p, v)		  __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 
 /*
  * Put `value` where `old` still stands; false if something else stood there by then, and never
@@ -58,4 +62,5 @@ QUOIT_HOT void quoit_fence_full(void)
  */
 #define quoit_count(p, n) quoit_store((p), quoit_load(p) + (n))
 
+#endif
 #endif

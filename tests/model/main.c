@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - works through the cases: litmus tests of the checker, algorithms, and their mutants.
+ *
+ *   model [--full] [--random N] [--trace] [NAME]
+ *
+ * Without --full, only what `make test` has time for. NAME chooses the cases whose names contain
+ * it. --random N runs N random executions of each case instead (SEED), without bounds. --trace
+ * shows how a mutant fails, too. A violation is always shown, with its trace.
+ */
+#include <model/model_internal.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <support/random.h>
+
+#define LIMIT_FULL  UINT64_C(40000000)
+#define LIMIT_QUICK UINT64_C(2000000)
+
+static const struct model_case *const tables[] = {
+	model_litmus_cases, model_spsc_cases,  model_wake_cases,
+	model_space_cases,  model_death_cases, NULL,
+};
+
+static struct {
+	bool full;
+	bool trace;
+	uint64_t random;
+	const char *name;
+	uint64_t seed;
+} options;
+
+static struct {
+	unsigned targets;
+	uint64_t executions;
+	uint64_t pruned;
+	unsigned incomplete;
+	unsigned violations;
+	unsigned mutants;
+	unsigned found;
+	unsigned litmus;
+	unsigned litmus_right;
+	unsigned faults;
+	unsigned faults_found;
+} totals;
+
+static unsigned failures;
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void say(bool good, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(bool good, const char *format, ...)
+{
+	va_list args;
+
+	printf("%s - ", good ? "ok" : "not ok");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+	failures += !good;
+}
+
+static const char *bound(uint32_t n)
+{
+	static char space[4][16];
+	static unsigned turn;
+
+	if (n == MODEL_ANY)
+		return "any";
+	turn = (turn + 1) % 4;
+	snprintf(space[turn], sizeof(space[0]), "%u", n);
+	return space[turn];
+}
+
+/* --- judging --------------------------------------------------------------------------------- */
+
+/* Did the case end as it should? A mutant that mutated nothing has not been tried. */
+static bool is_right(const struct model_case *what, const struct model_count *count)
+{
+	if (!what->breaks)
+		return !count->violated && (count->complete || options.random);
+	return count->violated && strstr(model.violation, what->breaks) &&
+	       (!what->mutation.function || model__mutation_bit());
+}
+
+static void report_correct(const struct model_case *what, const struct model_count *count,
+			   struct model_bounds bounds, double seconds)
+{
+	totals.targets++;
+	totals.executions += count->executions;
+	totals.pruned += count->pruned;
+	totals.violations += count->violated;
+	totals.incomplete += !count->violated && !count->complete && !options.random;
+	say(is_right(what, count),
+	    "%s: %llu executions%s, %llu pruned, %u steps at most%s; preemptions %s, stale %s; "
+	    "%.1f s",
+	    what->name, (unsigned long long)count->executions,
+	    count->violated   ? ", VIOLATED"
+	    : options.random  ? " at random"
+	    : count->complete ? ""
+			      : ", NOT COMPLETE",
+	    (unsigned long long)count->pruned, count->steps_most,
+	    count->deaths ? ", with deaths" : "", bound(bounds.preemptions), bound(bounds.stale),
+	    seconds);
+	if (count->violated)
+		model__trace_print();
+}
+
+static void report_mutant(const struct model_case *what, const struct model_count *count)
+{
+	const bool right = is_right(what, count);
+
+	totals.mutants++;
+	totals.found += right;
+	if (count->violated)
+		say(right, "%s: found after %llu: %s", what->name,
+		    (unsigned long long)(count->executions + count->pruned), model.violation);
+	else
+		say(right, "%s: NOT FOUND in %llu executions", what->name,
+		    (unsigned long long)count->executions);
+	if (count->violated && (options.trace || !right))
+		model__trace_print();
+}
+
+static bool run_case(const struct model_case *what, bool is_litmus)
+{
+	const struct model_bounds bounds = options.full ? what->bounds : what->quick;
+	const double start = now_s();
+	struct model_count count;
+
+	if (!bounds.preemptions && !bounds.stale)
+		return false;
+	if (options.random)
+		count = model__explore(what, (struct model_bounds){MODEL_ANY, MODEL_ANY},
+				       options.random, true, options.seed);
+	else
+		count = model__explore(what, bounds, options.full ? LIMIT_FULL : LIMIT_QUICK, false,
+				       0);
+	if (is_litmus) {
+		totals.litmus++;
+		totals.litmus_right += is_right(what, &count);
+		say(is_right(what, &count), "litmus %s: %s (%llu executions, %llu pruned)",
+		    what->name,
+		    count.violated   ? model.violation
+		    : count.complete ? "never seen"
+				     : "not complete",
+		    (unsigned long long)count.executions, (unsigned long long)count.pruned);
+		if (count.violated && (options.trace || !what->breaks))
+			model__trace_print();
+	} else if (what->breaks) {
+		report_mutant(what, &count);
+	} else {
+		report_correct(what, &count, bounds, now_s() - start);
+	}
+	return true;
+}
+
+/* --- does the checker's own self-test bite? -------------------------------------------------- */
+
+static const char *const fault_names[FAULTS] = {
+	[FAULT_NEWEST_ONLY] = "reads only the newest value",
+	[FAULT_NO_ACQUIRE] = "learns nothing from an acquire load",
+	[FAULT_ALL_ACQUIRE] = "takes every load for an acquire",
+	[FAULT_FENCE_LOCAL] = "keeps full fences apart",
+	[FAULT_APPEND_ONLY] = "puts every store last",
+	[FAULT_CHAIN_BROKEN] = "ends a release sequence at an update",
+	[FAULT_UPDATE_SPLIT] = "lets something come between the halves of an update",
+	[FAULT_NO_COHERENCE] = "lets a thread read backwards",
+	[FAULT_CAS_STRONG] = "never fails a weak compare-and-swap",
+	[FAULT_NO_RACES] = "does not look at plain accesses",
+	[FAULT_LOUD_BELL] = "never sleeps",
+	[FAULT_ASLEEP] = "lets sleep sets sleep too long",
+};
+
+static void run_fault(enum model_fault fault)
+{
+	const struct model_case *wrong = NULL;
+
+	model_fault = fault;
+	for (const struct model_case *what = model_litmus_cases; what->target && !wrong; what++) {
+		const struct model_count count =
+			model__explore(what, what->bounds, LIMIT_QUICK, false, 0);
+
+		if (!is_right(what, &count))
+			wrong = what;
+	}
+	model_fault = FAULT_NONE;
+	totals.faults++;
+	totals.faults_found += wrong != NULL;
+	say(wrong != NULL, "a checker that %s fails the litmus tests: %s", fault_names[fault],
+	    wrong ? wrong->name : "IT DOES NOT");
+}
+
+/* --- main ------------------------------------------------------------------------------------ */
+
+static bool read_options(int argc, char **argv)
+{
+	options.full = getenv("MODEL_FULL") != NULL;
+	options.seed = random_seed();
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--full"))
+			options.full = true;
+		else if (!strcmp(argv[i], "--trace"))
+			options.trace = true;
+		else if (!strcmp(argv[i], "--random") && i + 1 < argc)
+			options.random = strtoull(argv[++i], NULL, 0);
+		else if (argv[i][0] != '-' && !options.name)
+			options.name = argv[i];
+		else
+			return false;
+	}
+	return true;
+}
+
+static void run_all(void)
+{
+	for (unsigned t = 0; tables[t]; t++)
+		for (const struct model_case *what = tables[t]; what->target; what++)
+			if (!options.name || strstr(what->name, options.name))
+				(void)run_case(what, tables[t] == model_litmus_cases);
+	if (!options.name && !options.random)
+		for (int fault = 1; fault < FAULTS; fault++)
+			run_fault((enum model_fault)fault);
+}
+
+int main(int argc, char **argv)
+{
+	if (!read_options(argc, argv)) {
+		fprintf(stderr, "usage: %s [--full] [--random N] [--trace] [NAME]\n", argv[0]);
+		return 2;
+	}
+	if (options.random)
+		printf("note: SEED=%llu\n", (unsigned long long)options.seed);
+	run_all();
+	if (totals.litmus)
+		printf("RESULT name=model-litmus tests=%u right=%u faults=%u noticed=%u\n",
+		       totals.litmus, totals.litmus_right, totals.faults, totals.faults_found);
+	if (totals.mutants)
+		printf("RESULT name=model-mutants mutants=%u found=%u\n", totals.mutants,
+		       totals.found);
+	if (totals.targets)
+		printf("RESULT name=model targets=%u executions=%llu pruned=%llu incomplete=%u "
+		       "violations=%u\n",
+		       totals.targets, (unsigned long long)totals.executions,
+		       (unsigned long long)totals.pruned, totals.incomplete, totals.violations);
+	return failures != 0;
+}
