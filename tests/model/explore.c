@@ -40,6 +40,17 @@ static bool is_random;
 static struct random randomness;
 static bool uses_sleep;
 
+struct outcomes model__outcomes;
+
+void model_outcome(uint64_t what)
+{
+	for (unsigned i = 0; i < model__outcomes.count; i++)
+		if (model__outcomes.seen[i] == what)
+			return;
+	if (model__outcomes.count < OUTCOMES)
+		model__outcomes.seen[model__outcomes.count++] = what;
+}
+
 static unsigned number_of(const struct thread *thread)
 {
 	return (unsigned)(thread - model.threads);
@@ -371,6 +382,7 @@ static void prepare(const struct model_case *what, struct model_bounds bounds, b
 	is_random = random;
 	uses_sleep = !random && bounds.preemptions == MODEL_ANY;
 	path_length = 0;
+	model__outcomes.count = 0;
 	model__names_clear();
 	model__races_open(model.target->shared, model.target->bytes);
 	model__sites_start(&what->mutation);

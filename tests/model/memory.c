@@ -219,10 +219,26 @@ static void publish(struct thread *thread, struct message *message, unsigned ind
 		tick(thread);
 }
 
+/*
+ * For relax(): what the thread has read first since its last one. If a later read of the same
+ * location found something else, the thread has learned something and does not wait.
+ */
 static void note_read(struct thread *thread, const struct location *location, unsigned place)
 {
-	thread->reads |= 1u << index_of(location);
+	const uint32_t bit = 1u << index_of(location);
+
+	if (thread->reads & bit)
+		return;
+	thread->reads |= bit;
 	thread->read_serial[index_of(location)] = location->messages[place].serial;
+}
+
+/* A thread's own message after `before` is no news to itself. */
+static void note_own(struct thread *thread, const struct location *location, uint32_t before,
+		     const struct message *own)
+{
+	if (thread->read_serial[index_of(location)] == before)
+		thread->read_serial[index_of(location)] = own->serial;
 }
 
 bool model__has_news(const struct thread *thread)
@@ -343,7 +359,7 @@ void model_store(struct model_site *site, volatile void *p, size_t bytes, uint64
 		place = choose_place(location, thread->now.at[index_of(location)], true) + 1;
 	message = add_message(location, place, value, false);
 	publish(thread, message, index_of(location), place, site->used);
-	thread->read_serial[index_of(location)] = message->serial; /* own news is none */
+	note_own(thread, location, location->messages[place - 1].serial, message);
 	model__trace(site, "%s := %llu%s", name(location), (unsigned long long)message->value,
 		     place + 1u < location->count ? "   <- before a newer one" : "");
 }
@@ -383,7 +399,7 @@ static uint64_t update(struct model_site *site, volatile void *p, size_t bytes, 
 	publish(thread, message, index_of(location), place + 1, site->used);
 	if (model_fault != FAULT_CHAIN_BROKEN)
 		model__join(&message->view, &before.view);
-	thread->read_serial[index_of(location)] = message->serial; /* own news is none */
+	note_own(thread, location, before.serial, message);
 	model__trace(site, "%s was %llu, := %llu%s", name(location),
 		     (unsigned long long)before.value, (unsigned long long)message->value,
 		     place + 2u < location->count ? "   <- before a newer one" : "");
@@ -451,7 +467,7 @@ bool model_cas(struct model_site *site, volatile void *p, size_t bytes, uint64_t
 	publish(thread, message, index_of(location), place + 1, site->used);
 	if (model_fault != FAULT_CHAIN_BROKEN)
 		model__join(&message->view, &before.view);
-	thread->read_serial[index_of(location)] = message->serial;
+	note_own(thread, location, before.serial, message);
 	model__trace(site, "%s was %llu, := %llu", name(location), (unsigned long long)before.value,
 		     (unsigned long long)message->value);
 	return true;

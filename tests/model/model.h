@@ -59,16 +59,30 @@ struct model_case {
 	const char *breaks; /* part of the violation that must be found; NULL: there must be none */
 };
 
+/*
+ * Every interleaving, with `full` stale reads in `make model` and `few` in `make test`, where the
+ * case is left out if `few` is below 0.
+ */
+#define MODEL_STALE(full, few)                                          \
+	.bounds = {MODEL_ANY, full}, .quick = {                         \
+					     (few) < 0 ? 0 : MODEL_ANY, \
+					     (few) < 0 ? 0 : (few),     \
+	}
+
 /* A table of cases, ended by one without a target. */
 extern const struct model_case model_litmus_cases[];
 extern const struct model_case model_spsc_cases[];
 extern const struct model_case model_wake_cases[];
+extern const struct model_case model_wake_updates_cases[];
 extern const struct model_case model_space_cases[];
 extern const struct model_case model_death_cases[];
 
 /* Does it hold? If not, the execution ends as a violation that says `what`. */
 #define model_check(condition, what) ((condition) ? (void)0 : model_violated(what))
 __attribute__((noreturn)) void model_violated(const char *what);
+
+/* Called by finish(): the execution ended so. The checker keeps the set of what it has seen. */
+void model_outcome(uint64_t what);
 
 /* 0 to n - 1, each of them explored. */
 unsigned model_pick(unsigned n);

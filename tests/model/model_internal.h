@@ -143,6 +143,14 @@ struct model_count {
 	bool complete;
 };
 
+/* The outcomes of the last exploration, in no order. */
+#define OUTCOMES 512
+struct outcomes {
+	unsigned count;
+	uint64_t seen[OUTCOMES];
+};
+extern struct outcomes model__outcomes;
+
 /* Explore a case. At most `limit` executions; random ones if `random` is true. */
 struct model_count model__explore(const struct model_case *what, struct model_bounds bounds,
 				  uint64_t limit, bool random, uint64_t seed);

@@ -29,7 +29,10 @@ static void run_finish(void)
 	model__switch_to(NULL, NULL);
 }
 
-#if defined(__x86_64__)
+static void *nowhere; /* of a stack that nobody comes back to */
+
+/* MODEL_UCONTEXT: the portable way here too, to test it. */
+#if defined(__x86_64__) && !defined(MODEL_UCONTEXT)
 
 /* Save what a function must preserve, leave the stack's address in *from, go to the stack `to`. */
 void model__swap(void **from, void *to);
@@ -75,7 +78,8 @@ static void swap(void **from, void *to)
 #include <stdlib.h>
 #include <ucontext.h>
 
-static ucontext_t contexts[MODEL_THREADS + 2];
+static ucontext_t contexts[MODEL_THREADS + 1];
+static ucontext_t explorer, lost;
 
 static void *new_stack(unsigned number, void (*run)(void))
 {
@@ -91,17 +95,13 @@ static void *new_stack(unsigned number, void (*run)(void))
 
 static void swap(void **from, void *to)
 {
-	ucontext_t left;
-
-	(void)left;
-	*from = *from ? *from : &contexts[MODEL_THREADS + 1];
+	if (!*from)
+		*from = from == &nowhere ? &lost : &explorer;
 	if (swapcontext(*from, to))
 		abort();
 }
 
 #endif
-
-static void *nowhere; /* of a stack that nobody comes back to */
 
 void model__threads_start(void)
 {

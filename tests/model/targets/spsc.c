@@ -268,24 +268,20 @@ static const struct model_target three = {
 		__VA_ARGS__  \
 	}
 
-/* Every interleaving, `full` stale reads in `make model` and `few` in `make test`. */
 #define CORRECT(text, target_, full, few, ...)                                      \
 	{                                                                           \
 		.name = "spsc " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		.bounds = {MODEL_ANY, full}, .quick = {                             \
-			few < 0 ? 0 : MODEL_ANY,                                    \
-			few < 0 ? 0 : few                                           \
-		}                                                                   \
+		MODEL_STALE(full, few)                                              \
 	}
 
-#define MUTANT(text, sign, function, kind, order, ...)                                           \
-	{                                                                                        \
-		.name = "spsc mutant: " text, .target = &two, .arg = PLAN(__VA_ARGS__),          \
-		.bounds = {MODEL_ANY, 2}, .quick = {MODEL_ANY, 2}, .breaks = sign, .mutation = { \
-			function,                                                                \
-			kind,                                                                    \
-			order                                                                    \
-		}                                                                                \
+#define MUTANT(text, sign, function, kind, order, ...)                                  \
+	{                                                                               \
+		.name = "spsc mutant: " text, .target = &two, .arg = PLAN(__VA_ARGS__), \
+		MODEL_STALE(2, 2), .breaks = sign, .mutation = {                        \
+			function,                                                       \
+			kind,                                                           \
+			order                                                           \
+		}                                                                       \
 	}
 
 const struct model_case model_spsc_cases[] = {
@@ -294,7 +290,7 @@ const struct model_case model_spsc_cases[] = {
 		.position = UINT64_MAX - 1),
 	CORRECT("4 slots, one by one", two, 2, 1, .capacity = 4, .items = 5, .reading = READABLE,
 		.position = UINT64_MAX - 2),
-	CORRECT("2 slots, blocks of 2", two, 3, 1, .capacity = 2, .items = 5, .batch = 2,
+	CORRECT("2 slots, blocks of 2", two, 2, 1, .capacity = 2, .items = 5, .batch = 2,
 		.sending = RESERVE, .reading = SPANS, .position = UINT64_MAX),
 	CORRECT("4 slots, blocks of 3", two, 3, 1, .capacity = 4, .items = 7, .batch = 3,
 		.sending = RESERVE, .reading = CONSUME, .position = UINT64_MAX - 1),
