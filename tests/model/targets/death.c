@@ -183,7 +183,7 @@ const struct model_case model_death_cases[] = {
 		.batch = 1),
 	CORRECT("of the writer, published by twos", writer_dies, 3, 1, .capacity = 2, .items = 3,
 		.batch = 2),
-	CORRECT("of the writer, the reader sleeps", writer_dies, 1, 0, .capacity = 2, .items = 1,
+	CORRECT("of the writer, the reader sleeps", writer_dies, 1, 1, .capacity = 2, .items = 1,
 		.batch = 1, .sleeps = true),
 	CORRECT("of the reader, the writer spins", reader_dies, 3, 1, .capacity = 2, .items = 3,
 		.batch = 1),

@@ -218,12 +218,12 @@ static const struct model_target cores = {
 #define FLAWED(text, flaw) FLAWED_WITH(text, 2, flaw)
 
 const struct model_case model_space_cases[] = {
-	CORRECT("1 slot, 2 posts in one turn", 2, 0, .capacity = 1, .items = {2, 0}),
-	CORRECT("1 slot, 2 posts, one a turn", 2, 0, .capacity = 1, .items = {2, 0}, .a_turn = 1),
+	CORRECT("1 slot, 2 posts in one turn", 2, 1, .capacity = 1, .items = {2, 0}),
+	CORRECT("1 slot, 2 posts, one a turn", 2, 1, .capacity = 1, .items = {2, 0}, .a_turn = 1),
 	CORRECT("1 slot, 3 posts in one turn", 0, -1, .capacity = 1, .items = {3, 0}),
 	CORRECT("2 slots, 3 posts, one a turn", 0, -1, .capacity = 2, .items = {3, 0}, .a_turn = 1),
-	CORRECT("1 slot, a post each way", 2, 0, .capacity = 1, .items = {1, 1}),
-	CORRECT("1 slot, 2 posts one way and 1 the other", 0, 0, .capacity = 1, .items = {2, 1}),
+	CORRECT("1 slot, a post each way", 2, 1, .capacity = 1, .items = {1, 1}),
+	CORRECT("1 slot, 2 posts one way and 1 the other", 1, 0, .capacity = 1, .items = {2, 1}),
 	CORRECT("1 slot, 2 posts each way", 0, -1, .capacity = 1, .items = {2, 2}),
 	FLAWED_WITH("the flag is not raised again", 3, NO_REARM),
 	FLAWED("no fence before the look at the flag", NO_SPACE_FENCE),

@@ -348,16 +348,16 @@ TARGET(turn2, TURNS, READER, READER2);
 #define TWO_LANES .lanes = 2, .capacity = 2
 
 const struct model_case model_wake_cases[] = {
-	CORRECT("one ring", one, 3, 0, ONE_LANE, .items = 3),
-	CORRECT("one ring, waiting for its end", one, 2, 0, ONE_LANE, .items = 1, .ends = true),
-	CORRECT("one ring, and a bell for nothing", rung, 1, 0, ONE_LANE, .items = 2),
+	CORRECT("one ring", one, 3, 1, ONE_LANE, .items = 3),
+	CORRECT("one ring, waiting for its end", one, 2, 1, ONE_LANE, .items = 1, .ends = true),
+	CORRECT("one ring, and a bell for nothing", rung, 1, 1, ONE_LANE, .items = 2),
 	CORRECT("one ring, closed by somebody else", closed, 1, -1, ONE_LANE, .items = 1,
 		.ends = true),
-	CORRECT("two rings, one flag", two, 2, 0, TWO_LANES, .items = 1),
+	CORRECT("two rings, one flag", two, 2, 1, TWO_LANES, .items = 1),
 	CORRECT("two rings, one flag, waiting for their end", two, 1, -1, TWO_LANES, .items = 0,
 		.ends = true),
-	CORRECT("a turn that publishes in two rings", turn, 2, 0, TWO_LANES, .items = 2),
-	CORRECT("a turn that wakes two readers with one fence", turn2, 2, 0, TWO_LANES, .items = 1,
+	CORRECT("a turn that publishes in two rings", turn, 2, 1, TWO_LANES, .items = 2),
+	CORRECT("a turn that wakes two readers with one fence", turn2, 2, 1, TWO_LANES, .items = 1,
 		.two_readers = true),
 #ifdef QUOIT_TSAN
 	LOSES("the reader arms relaxed", one, "quoit_wake_arm", MODEL_EXCHANGE, MODEL_RELAXED,
