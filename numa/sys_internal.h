@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -207,6 +208,47 @@ static inline void quoit__sys_sleep(uint64_t ns)
 	const struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000u),
 				       .tv_nsec = (long)(ns % 1000000000u)};
 	(void)nanosleep(&pause, NULL); /* a signal may shorten it: the caller tries again anyway */
+}
+
+static inline void quoit__sys_yield(void)
+{
+	(void)sched_yield(); /* cannot fail on Linux */
+}
+
+static inline struct timespec quoit__sys_timespec(uint64_t ns)
+{
+	const struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000u),
+				    .tv_nsec = (long)(ns % 1000000000u)};
+	return ts;
+}
+
+/* Until a time of the monotonic clock, or a signal. */
+static inline void quoit__sys_sleep_until(uint64_t at_ns)
+{
+	const struct timespec until = quoit__sys_timespec(at_ns);
+
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/*
+ * Sleep while *word is `expected`, until woken or until a time of the monotonic clock (0: none).
+ * Threads of this process only. -EAGAIN: it is something else already; -ETIMEDOUT; -EINTR.
+ */
+static inline int quoit__sys_futex_wait(uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+{
+	const struct timespec until = quoit__sys_timespec(deadline_ns);
+
+	/* WAIT_BITSET takes an absolute time, and CLOCK_MONOTONIC unless told otherwise. */
+	return (int)quoit__sys_result(
+		syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+			deadline_ns ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY));
+}
+
+/* Gives how many it woke. */
+static inline int quoit__sys_futex_wake(uint32_t *word, int most)
+{
+	return (int)quoit__sys_result(
+		syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, (long)most));
 }
 
 static inline ssize_t quoit__sys_getrandom(void *data, size_t bytes, unsigned flags)

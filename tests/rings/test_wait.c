@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_wait.c - backoff, wait strategies and their deadlines, and the events that sleepers sleep
+ * on: features B114, B120 to B133, defects D-01, D-07 and D-61. Rings that wait: test_spsc_wait.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+
+#include <quoit/numa/clock.h>
+#include <quoit/rings/wait.h>
+
+#define LONG_NS	 INT64_C(10000000000) /* nobody waits for it unless a wake is lost */
+#define SHORT_NS INT64_C(2000000)
+
+static void backoff_pauses_seven_times_and_yields_four_times(void **state)
+{
+	struct quoit_backoff backoff = {0};
+
+	(void)state;
+	for (uint32_t step = 0; step <= QUOIT_BACKOFF_YIELDS; step++) {
+		assert_int_equal(backoff.step, step);
+		assert_false(quoit_backoff_is_done(&backoff));
+		quoit_backoff_snooze(&backoff);
+	}
+	assert_true(quoit_backoff_is_done(&backoff));
+	quoit_backoff_snooze(&backoff);
+	assert_int_equal(backoff.step, QUOIT_BACKOFF_YIELDS + 1);
+	quoit_backoff_reset(&backoff);
+	assert_false(quoit_backoff_is_done(&backoff));
+}
+
+static void spinning_alone_is_never_done(void **state)
+{
+	struct quoit_backoff backoff = {0};
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		quoit_backoff_spin(&backoff);
+	assert_int_equal(backoff.step, QUOIT_BACKOFF_SPINS + 1);
+	assert_false(quoit_backoff_is_done(&backoff));
+}
+
+static void a_deadline_is_a_time_and_none_is_0(void **state)
+{
+	const uint64_t before = quoit_clock_now_ns();
+	const uint64_t deadline = quoit_deadline_ns(1000);
+	const uint64_t after = quoit_clock_now_ns();
+
+	(void)state;
+	assert_in_range(deadline, before + 1000, after + 1000);
+	assert_true(quoit_deadline_ns(0) >= before);
+	assert_int_equal(quoit_deadline_ns(QUOIT_FOREVER), 0);
+	assert_int_equal(quoit_deadline_ns(INT64_MIN), 0);
+	assert_int_equal(quoit_deadline_ns(INT64_MAX), 0); /* in 292 years: never */
+}
+
+static void only_the_six_kinds_are_ways_to_wait(void **state)
+{
+	struct quoit_wait how = {.kind = QUOIT_WAIT_SPIN};
+
+	(void)state;
+	for (int kind = -1; kind <= QUOIT_WAIT_PHASED + 1; kind++) {
+		const bool known = kind >= 0 && kind <= QUOIT_WAIT_PHASED;
+
+		how.kind = (enum quoit_wait_kind)kind;
+		how.deadline_ns = 1;
+		assert_int_equal(quoit_wait_check(&how), known ? 0 : -EINVAL);
+		how.deadline_ns = 0;
+		assert_int_equal(quoit_wait_check(&how),
+				 known && kind != QUOIT_WAIT_TIMED ? 0 : -EINVAL);
+	}
+}
+
+/* D-61: in the first system only one kind had a timeout, and by the wrong clock. */
+static void every_kind_ends_at_its_deadline_and_not_before(void **state)
+{
+	struct quoit_event event = {0};
+
+	(void)state;
+	for (int kind = 0; kind <= QUOIT_WAIT_PHASED; kind++)
+		for (int with_event = 0; with_event < 2; with_event++) {
+			const struct quoit_wait how = {
+				.kind = (enum quoit_wait_kind)kind,
+				.spins = QUOIT_PHASED_SPINS,
+				.yields = QUOIT_PHASED_YIELDS,
+				.deadline_ns = quoit_deadline_ns(SHORT_NS),
+			};
+			struct quoit_event *const on = with_event ? &event : NULL;
+			struct quoit_waiter waiter;
+
+			quoit_waiter_init(&waiter, &how);
+			while (!waiter.expired)
+				quoit_waiter_wait(&waiter, on, quoit_waiter_arm(&waiter, on));
+			assert_true(quoit_clock_now_ns() >= how.deadline_ns);
+		}
+}
+
+static void a_waiter_sleeps_only_after_its_pauses_and_yields(void **state)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED, .spins = 3, .yields = 2};
+	struct quoit_event event = {0};
+	struct quoit_waiter waiter;
+
+	(void)state;
+	quoit_waiter_init(&waiter, &how);
+	for (int round = 0; round < 2; round++) {
+		for (int step = 0; step < 5; step++) {
+			assert_int_equal(quoit_waiter_arm(&waiter, &event), 0);
+			quoit_waiter_wait(&waiter, &event, 0);
+		}
+		assert_int_equal(waiter.spins, 5 * (round + 1));
+		assert_int_equal(quoit_waiter_arm(&waiter, NULL), 0);
+		assert_int_equal(quoit_waiter_arm(&waiter, &event) & 1, 1);
+		quoit_waiter_reset(&waiter);
+	}
+}
+
+static void of_one_arming_one_wake_is_owed(void **state)
+{
+	struct quoit_event event = {0};
+	uint32_t key;
+
+	(void)state;
+	assert_false(quoit_event_owed(&event));
+	key = quoit_event_arm(&event);
+	assert_int_equal(quoit_event_arm(&event), key); /* a second sleeper of the same sleep */
+	assert_true(quoit_event_owed(&event));
+	assert_false(quoit_event_owed(&event));
+	assert_int_not_equal(quoit_event_arm(&event), key);
+}
+
+static void a_sleep_that_begins_after_its_wake_is_none(void **state)
+{
+	struct quoit_event event = {0};
+	const uint32_t key = quoit_event_arm(&event);
+
+	(void)state;
+	quoit_event_signal(&event);
+	assert_int_equal(quoit_event_sleep(&event, key, 0), 0);
+	(void)quoit_event_arm(&event); /* by somebody else: the old key stays spent */
+	assert_int_equal(quoit_event_sleep(&event, key, 0), 0);
+}
+
+struct sleeper {
+	struct quoit_event *event;
+	uint32_t key;
+	int rc;
+};
+
+static void *sleep_worker(void *arg)
+{
+	struct sleeper *const sleeper = arg;
+
+	sleeper->rc = quoit_event_sleep(sleeper->event, sleeper->key, quoit_deadline_ns(LONG_NS));
+	return NULL;
+}
+
+static void one_wake_ends_the_sleep_of_all_who_armed(void **state)
+{
+	struct quoit_event event = {0};
+	struct sleeper sleepers[3];
+	pthread_t threads[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		sleepers[i] = (struct sleeper){.event = &event, .key = quoit_event_arm(&event)};
+		assert_int_equal(pthread_create(&threads[i], NULL, sleep_worker, &sleepers[i]), 0);
+	}
+	while (quoit_event_sleepers(&event) < 3)
+		quoit_yield();
+	quoit_event_signal(&event);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(sleepers[i].rc, 0); /* not -ETIMEDOUT */
+	}
+	assert_int_equal(quoit_event_sleepers(&event), 0);
+}
+
+static void the_word_of_an_event_wraps(void **state)
+{
+	struct quoit_event event = {.word = UINT32_MAX - 1};
+	uint32_t key = quoit_event_arm(&event);
+
+	(void)state;
+	assert_int_equal(key, UINT32_MAX);
+	assert_true(quoit_event_owed(&event));
+	assert_int_equal(quoit_event_sleep(&event, key, 0), 0);
+	assert_int_equal(quoit_event_arm(&event), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(backoff_pauses_seven_times_and_yields_four_times),
+		cmocka_unit_test(spinning_alone_is_never_done),
+		cmocka_unit_test(a_deadline_is_a_time_and_none_is_0),
+		cmocka_unit_test(only_the_six_kinds_are_ways_to_wait),
+		cmocka_unit_test(every_kind_ends_at_its_deadline_and_not_before),
+		cmocka_unit_test(a_waiter_sleeps_only_after_its_pauses_and_yields),
+		cmocka_unit_test(of_one_arming_one_wake_is_owed),
+		cmocka_unit_test(a_sleep_that_begins_after_its_wake_is_none),
+		cmocka_unit_test(one_wake_ends_the_sleep_of_all_who_armed),
+		cmocka_unit_test(the_word_of_an_event_wraps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
