@@ -11,3 +11,7 @@ CONFIG_ISOLATION ?= 128
 # config CONFIG_ASSERT
 #	int "Contract checks: 0 none, 1 cold paths, 2 hot paths too" : 0 1 2
 CONFIG_ASSERT ?= 1
+
+# config CONFIG_METRICS
+#	bool "Let rings count items, batches, failures, waits and times"  [abi]
+CONFIG_METRICS ?= n
