@@ -47,6 +47,9 @@ quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: position
 #define QUOIT_HOT static inline __attribute__((unused))
 #endif
 
+/* What a hot function does seldom stays out of line, so that its callers keep their registers. */
+#define QUOIT_SLOW static __attribute__((noinline, unused))
+
 #define QUOIT_MUST_CHECK		 __attribute__((warn_unused_result))
 #define QUOIT_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
@@ -60,6 +63,9 @@ quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: position
 #define QUOIT_ISOLATION QUOIT_CONFIG_ISOLATION
 #define QUOIT_ISOLATED	__attribute__((aligned(QUOIT_ISOLATION)))
 
+/* What cores pass to each other in one piece. A wrong guess costs speed, nothing else. */
+#define QUOIT_LINE_BYTES 64
+
 /* Tell the core that this is a spin: saves power and lets an SMT sibling run. Takes 10-50 ns. */
 QUOIT_HOT void quoit_relax(void)
 {
@@ -71,6 +77,24 @@ QUOIT_HOT void quoit_relax(void)
 			: "memory"); /* "yield" is a no-op on most cores; isb takes ~10 ns */
 #else
 	__asm__ volatile("" ::: "memory");
+#endif
+}
+
+/*
+ * A counter that runs on evenly while the machine is up: for differences below a second, not for
+ * the time of day, and not comparable between machines. Takes 10-30 ns.
+ */
+QUOIT_HOT uint64_t quoit_ticks(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t ticks;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+	return ticks;
+#else
+	return 0; /* no gap, no measurement */
 #endif
 }
 

@@ -14,15 +14,21 @@
  *
  * edge     released by                    acquired by                  carries
  * publish  quoit_spsc_publish: tail       quoit__spsc_arrived: tail    what is in the slots
- * free     quoit_spsc_advance: head       quoit__spsc_freed: head      the right to overwrite
+ * free     quoit__spsc_free: head         quoit__spsc_freed: head      the right to overwrite
  * close    quoit_spsc_close: closed       quoit_spsc_is_closed         nothing: an event
  * finish   quoit_spsc_finish: finished    quoit_spsc_is_drained        the final tail
  * sleep    quoit_wake_arm                 quoit_wake_owed              see notify.h
+ * doze     quoit_event_arm                quoit_event_owed             see wait.h
+ *
+ * Around this core: typed.h gives the slots a type, spsc_read.h has the other ways to read,
+ * spsc_wait.h waits, spsc_cursor.h goes one by one as fast as can be, spsc_create.h finds memory.
  */
 #ifndef QUOIT_RINGS_SPSC_H
 #define QUOIT_RINGS_SPSC_H
 
+#include <quoit/rings/metrics.h>
 #include <quoit/rings/notify.h>
+#include <quoit/rings/wait.h>
 
 QUOIT_C_BEGIN
 
@@ -38,18 +44,42 @@ struct quoit_spsc {
 	uint64_t leased;		  /* producer: slots granted by the last reserve */
 	uint64_t bells_rung;		  /* producer: publications that woke the reader */
 	uint64_t bells_saved;		  /* producer: publications that found it awake */
+	uint32_t writing;		  /* producer: a cursor is open (CONFIG_ASSERT=2) */
 
 	QUOIT_ISOLATED uint64_t head; /* published by the consumer: next slot to be read */
 
 	QUOIT_ISOLATED uint64_t head_own; /* consumer: next slot to read */
 	uint64_t tail_seen;		  /* consumer: its last look at tail */
 	uint64_t mask_consumer;		  /* capacity - 1, never changes */
+	uint64_t gap_ticks;		  /* consumer: see quoit_spsc_set_gap(), 0 for none */
+	uint64_t look_again;		  /* consumer: a cursor's next look at tail, in ticks */
+	uint32_t reading; /* consumer: a cursor or a batch is open (CONFIG_ASSERT=2) */
 
 	/* Read by both, written when attached, closed or finished. */
 	QUOIT_ISOLATED struct quoit_notify *notify;
+	struct quoit_waits *waits;
 	uint32_t closed;
 	uint32_t finished;
+#ifdef QUOIT_CONFIG_METRICS
+	struct quoit_meter *meter;
+#endif
 };
+
+/* The side of the ring's meter, or NULL: a constant where rings do not count. */
+#ifdef QUOIT_CONFIG_METRICS
+#define QUOIT__SPSC_NO_METER	      , NULL
+#define quoit__spsc_meter(ring, side) ((ring)->meter ? &(ring)->meter->side : NULL)
+#else
+#define QUOIT__SPSC_NO_METER
+#define quoit__spsc_meter(ring, side) ((struct quoit_meter_side *)NULL)
+#endif
+
+/* A static ring of a capacity that is a power of two, as quoit_spsc_init() would leave it. */
+#define QUOIT_SPSC_INIT(capacity_slots)                                                        \
+	{                                                                                      \
+		0, 0, 0, (capacity_slots)-1, 0, 0, 0, 0, 0, 0, 0, (capacity_slots)-1, 0, 0, 0, \
+			NULL, NULL, 0, 0 QUOIT__SPSC_NO_METER                                  \
+	}
 
 /* Up to two runs of slots: first [at, at + n), then, past the wrap, [0, rest). */
 struct quoit_spans {
@@ -94,8 +124,14 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init_at(struct quoit_spsc *ring, size_
 	ring->head = ring->head_own = ring->head_seen = position;
 	ring->mask_producer = ring->mask_consumer = capacity_slots - 1;
 	ring->leased = ring->bells_rung = ring->bells_saved = 0;
+	ring->gap_ticks = ring->look_again = 0;
+	ring->writing = ring->reading = 0;
 	ring->notify = NULL;
+	ring->waits = NULL;
 	ring->closed = ring->finished = 0;
+#ifdef QUOIT_CONFIG_METRICS
+	ring->meter = NULL;
+#endif
 	return 0;
 }
 
@@ -113,6 +149,34 @@ QUOIT_HOT void quoit_spsc_attach(struct quoit_spsc *ring, struct quoit_notify *n
 	ring->notify = notify;
 }
 
+/*
+ * Let the blocking calls of spsc_wait.h sleep on this ring.
+ * Thread: before the first commit; the ring's owner.   Owns: `waits`, zeroed, must outlive both
+ * sides.   Cost: from now on a fence in every commit and every advance.
+ */
+QUOIT_HOT void quoit_spsc_attach_waits(struct quoit_spsc *ring, struct quoit_waits *waits)
+{
+	ring->waits = waits;
+}
+
+/*
+ * Let the ring count.
+ * Thread: as quoit_spsc_attach().   Owns: `meter`, zeroed, must outlive both sides.
+ * Errors: -EOPNOTSUPP where rings were built without CONFIG_METRICS.
+ */
+QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_attach_meter(struct quoit_spsc *ring,
+						       struct quoit_meter *meter)
+{
+#ifdef QUOIT_CONFIG_METRICS
+	ring->meter = meter;
+	return 0;
+#else
+	(void)ring;
+	(void)meter;
+	return -95; /* -EOPNOTSUPP */
+#endif
+}
+
 QUOIT_HOT size_t quoit_spsc_capacity(const struct quoit_spsc *ring)
 {
 	return (size_t)ring->mask_consumer + 1;
@@ -123,19 +187,22 @@ QUOIT_HOT size_t quoit_spsc_capacity(const struct quoit_spsc *ring)
 /* Look at what the consumer has freed. Gives the number of free slots. */
 QUOIT_HOT uint64_t quoit__spsc_freed(struct quoit_spsc *ring)
 {
-	ring->head_seen =
-		quoit_load_acquire(&ring->head); /* free: pairs with quoit_spsc_advance() */
+	ring->head_seen = quoit_load_acquire(&ring->head); /* free: pairs with quoit__spsc_free() */
 	return ring->mask_producer + 1 - (ring->tail_own - ring->head_seen);
 }
 
 /* Free slots, looking at the consumer only if fewer than `want` are known to be free. */
 QUOIT_HOT uint64_t quoit__spsc_room(struct quoit_spsc *ring, uint64_t want)
 {
-	const uint64_t room = ring->mask_producer + 1 - (ring->tail_own - ring->head_seen);
+	uint64_t room = ring->mask_producer + 1 - (ring->tail_own - ring->head_seen);
 
+	QUOIT_ASSERT_HOT(!ring->writing); /* an open cursor knows better */
 	if (quoit_likely(room >= want))
 		return room;
-	return quoit__spsc_freed(ring);
+	room = quoit__spsc_freed(ring);
+	if (room < want)
+		quoit__meter_failure(quoit__spsc_meter(ring, producer));
+	return room;
 }
 
 /* Has somebody closed the ring? After true, no reservation succeeds any more. Thread: any. */
@@ -185,6 +252,16 @@ QUOIT_HOT struct quoit_spans quoit_spsc_reserve_spans(struct quoit_spsc *ring, s
 }
 
 /*
+ * Give a reservation back. Nothing of it is published; what was written there is forgotten. To do
+ * nothing has the same effect: this one says so, and lets a later commit assert.
+ * Thread: producer.
+ */
+QUOIT_HOT void quoit_spsc_abandon(struct quoit_spsc *ring)
+{
+	ring->leased = 0;
+}
+
+/*
  * Pass `n` of the reserved slots on, but let nobody see them yet: for a producer that publishes
  * once for many, such as a loop in its turn. It must publish before it waits for anything.
  */
@@ -201,12 +278,22 @@ QUOIT_HOT size_t quoit_spsc_unpublished(const struct quoit_spsc *ring)
 	return (size_t)(ring->tail_own - quoit_load(&ring->tail)); /* ours */
 }
 
+/* Count what a publication up to `tail` adds. */
+QUOIT_HOT void quoit__spsc_meter_sent(struct quoit_spsc *ring, uint64_t tail)
+{
+	struct quoit_meter_side *side = quoit__spsc_meter(ring, producer);
+
+	if (side) /* not even the load without one */
+		quoit__meter_batch(side, tail - quoit_load(&ring->tail)); /* ours */
+}
+
 /*
  * Make everything committed visible, without waking anybody: the caller puts quoit_wake_fence()
  * and quoit_wake_owed() behind the last of its publications.
  */
 QUOIT_HOT void quoit_spsc_publish(struct quoit_spsc *ring)
 {
+	quoit__spsc_meter_sent(ring, ring->tail_own);
 	quoit_store_release(&ring->tail,
 			    ring->tail_own); /* publish: pairs with quoit__spsc_arrived() */
 }
@@ -215,7 +302,10 @@ QUOIT_HOT void quoit_spsc_publish(struct quoit_spsc *ring)
 QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
 {
 	struct quoit_notify *notify = ring->notify;
+	struct quoit_waits *waits = ring->waits;
 
+	if (waits)
+		quoit_event_signal(&waits->data);
 	if (!notify)
 		return;
 	quoit_wake_fence();
@@ -271,9 +361,14 @@ QUOIT_HOT bool quoit_spsc_has_news(struct quoit_spsc *ring)
 /* Readable slots, looking at the producer only if none is known. */
 QUOIT_HOT uint64_t quoit__spsc_available(struct quoit_spsc *ring)
 {
-	const uint64_t available = ring->tail_seen - ring->head_own;
+	uint64_t available = ring->tail_seen - ring->head_own;
 
-	return quoit_likely(available) ? available : quoit__spsc_arrived(ring);
+	QUOIT_ASSERT_HOT(!ring->reading); /* an open cursor or a running handler has it */
+	if (quoit_unlikely(!available))
+		available = quoit__spsc_arrived(ring);
+	if (available)
+		quoit__meter_hold(quoit__spsc_meter(ring, consumer));
+	return available;
 }
 
 /*
@@ -300,15 +395,29 @@ QUOIT_HOT struct quoit_spans quoit_spsc_readable_spans(struct quoit_spsc *ring, 
 	return quoit__spans_cut(ring->head_own, n, ring->mask_consumer);
 }
 
-/*
- * Give the first `n` readable slots back to the producer.
- * Thread: consumer.   Owns: the slots may be overwritten at once.
- */
-QUOIT_HOT void quoit_spsc_advance(struct quoit_spsc *ring, size_t n)
+/* Move head on, and tell a producer that waits for space. */
+QUOIT_HOT void quoit__spsc_free(struct quoit_spsc *ring, size_t n)
 {
+	struct quoit_waits *waits = ring->waits;
+
 	QUOIT_ASSERT_HOT(n <= ring->tail_seen - ring->head_own);
 	ring->head_own += n;
 	quoit_store_release(&ring->head, ring->head_own); /* free: pairs with quoit__spsc_freed() */
+	if (waits)
+		quoit_event_signal(&waits->space);
+	quoit__meter_batch(quoit__spsc_meter(ring, consumer), n);
+}
+
+/*
+ * Give the first `n` readable slots back to the producer, and wake it if it sleeps.
+ * Thread: consumer.   Owns: the slots may be overwritten at once.
+ * Cost: one release store; where waits are attached also a fence and a load.
+ */
+QUOIT_HOT void quoit_spsc_advance(struct quoit_spsc *ring, size_t n)
+{
+	QUOIT_ASSERT_HOT(!ring->reading);
+	quoit__meter_release(quoit__spsc_meter(ring, consumer));
+	quoit__spsc_free(ring, n);
 }
 
 /* --- status and ending ----------------------------------------------------------------------- */
@@ -321,23 +430,39 @@ QUOIT_HOT size_t quoit_spsc_length(const struct quoit_spsc *ring)
 {
 	/* head first: a tail read later can only be further on (defect D-06) */
 	const uint64_t head =
-		quoit_load_acquire(&ring->head); /* free: pairs with quoit_spsc_advance() */
+		quoit_load_acquire(&ring->head); /* free: pairs with quoit__spsc_free() */
 	const uint64_t tail =
 		quoit_load_acquire(&ring->tail); /* publish: pairs with quoit_spsc_publish() */
 
 	return quoit_min((size_t)(tail - head), quoit_spsc_capacity(ring));
 }
 
+/* Was nothing to be read, or everything in use, at some moment during the call? Thread: any. */
+QUOIT_HOT bool quoit_spsc_is_empty(const struct quoit_spsc *ring)
+{
+	return quoit_spsc_length(ring) == 0;
+}
+
+QUOIT_HOT bool quoit_spsc_is_full(const struct quoit_spsc *ring)
+{
+	return quoit_spsc_length(ring) == quoit_spsc_capacity(ring);
+}
+
 /*
- * Let no new reservation succeed, and wake the reader to tell it. What is reserved may still be
+ * Let no new reservation succeed, and wake both sides to tell them. What is reserved may still be
  * committed and what is committed will be read; the ring has ended when it is drained.
  * Thread: any.
  */
 QUOIT_HOT void quoit_spsc_close(struct quoit_spsc *ring)
 {
 	struct quoit_notify *notify = ring->notify;
+	struct quoit_waits *waits = ring->waits;
 
 	quoit_store_release(&ring->closed, 1); /* close: pairs with quoit_spsc_is_closed() */
+	if (waits) {
+		quoit_event_signal(&waits->data);
+		quoit_event_signal(&waits->space);
+	}
 	if (!notify)
 		return;
 	quoit_wake_fence();
