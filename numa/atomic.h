@@ -49,7 +49,7 @@ QUOIT_HOT bool quoit_cas(uint64_t *p, uint64_t old, uint64_t value)
  * Write v if the word is still `old`; tells whether it was. The older builtin, a full barrier,
  * because it does not write what it found back through a pointer, which costs a store and a reload.
  */
-#define quoit_cas(p, old, v) __sync_bool_compare_and_swap((p), (old), (v))
+#define quoit_cas(p, old, v)	  __sync_bool_compare_and_swap((p), (old), (v))
 
 /*
  * Orders an earlier store before a later load, which nothing weaker does, not even on x86.
