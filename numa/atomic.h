@@ -39,7 +39,7 @@
  * Put `value` where `old` still stands; false if something else stood there by then, and never
  * without a reason. Relaxed: it decides who of several may go on, and carries nothing to anybody.
  */
-QUOIT_HOT bool quoit_cas(uint64_t *p, uint64_t old, uint64_t value)
+QUOIT_HOT bool quoit_cas_relaxed(uint64_t *p, uint64_t old, uint64_t value)
 {
 	return __atomic_compare_exchange_n(p, &old, value, false, __ATOMIC_RELAXED,
 					   __ATOMIC_RELAXED);

@@ -331,7 +331,7 @@ QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane, uint
 		if (quoit_likely(!is_void))
 			n = quoit_min(n, quoit_min(most, (size_t)there));
 		/* claim: pairs with was_claimed() */
-		if (quoit_unlikely(!quoit_cas(&lane->claim, position, position + n)))
+		if (quoit_unlikely(!quoit_cas_relaxed(&lane->claim, position, position + n)))
 			return QUOIT_CLAIM_LOST;
 		if (quoit_unlikely(is_void))
 			continue;

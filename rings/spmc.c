@@ -33,7 +33,7 @@ int quoit_spmc_register_consumer(struct quoit_spmc *ring, struct quoit_spmc_cons
 		if (seated >= ring->consumers_most)
 			return -EUSERS;
 		/* seat: pairs with quoit_spmc_deregister_consumer() */
-	} while (!quoit_cas(&ring->consumers, seated, seated + 1));
+	} while (!quoit_cas_relaxed(&ring->consumers, seated, seated + 1));
 	*consumer = (struct quoit_spmc_consumer){
 		.ring = ring,
 		/* publish: pairs with quoit_lane_publish() */

@@ -84,6 +84,14 @@ void model_relax(void);
 #define quoit_exchange(p, v)	  model__exchange_as(MODEL_ACQ_REL, p, v)
 #define quoit_add(p, v)		  model__add_as(MODEL_ACQ_REL, p, v)
 
+#define model__cas_as(order, p, old, v)                                                    \
+	({                                                                                 \
+		uint64_t expected_ = (uint64_t)(old);                                      \
+		model_cas(model__at(order, MODEL_CAS, p), &expected_, model__value(p, v)); \
+	})
+#define quoit_cas(p, old, v)	     model__cas_as(MODEL_ACQ_REL, p, old, v)
+#define quoit_cas_relaxed(p, old, v) model__cas_as(MODEL_RELAXED, p, old, v)
+
 #ifdef QUOIT_TSAN
 #define quoit_fence_full() ((void)0)
 #else
