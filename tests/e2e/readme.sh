@@ -75,7 +75,7 @@ for name in $(quoted | grep -oE '\b[a-z_]+\(\)' | sort -u); do
 	grep -rqE --include='*.[ch]' "\b${name%()}\(" numa rings io runtime examples ||
 		missing+="$name "
 done
-for name in $(quoted | grep -oE '\b(quoit|QUOIT)_[A-Za-z_]+' | sort -u); do
+for name in $(quoted | grep -oE '\b(quoit|QUOIT)_[A-Za-z0-9_]+' | sort -u); do
 	grep -rqw --include='*.[ch]' "$name" numa rings io runtime || missing+="$name "
 done
 verdict "every function and type that a README names exists" "$missing"
