@@ -76,12 +76,16 @@ void quoit_waiter_init(struct quoit_waiter *waiter, const struct quoit_wait *how
 	if (!waiter->how.sleep_ns)
 		waiter->how.sleep_ns = SLEEP_NS;
 	waiter->step = waiter->spins = 0;
-	waiter->expired = false;
+	waiter->expired = waiter->armed = waiter->slept = false;
 }
 
 uint32_t quoit_waiter_arm(struct quoit_waiter *waiter, struct quoit_event *event)
 {
-	return event && next_step(waiter) == STEP_BLOCK ? quoit_event_arm(event) : 0;
+	const bool sleeps = event && next_step(waiter) == STEP_BLOCK;
+
+	waiter->armed = sleeps && !waiter->slept;
+	waiter->slept = false;
+	return waiter->armed ? quoit_event_arm(event) : 0;
 }
 
 static bool is_late(const struct quoit_waiter *waiter)
@@ -114,8 +118,10 @@ void quoit_waiter_wait(struct quoit_waiter *waiter, struct quoit_event *event, u
 		break;
 	case STEP_BLOCK:
 		if (event) {
-			waiter->expired =
-				quoit_event_sleep(event, key, waiter->how.deadline_ns) != 0;
+			if (waiter->armed)
+				waiter->expired =
+					quoit_event_sleep(event, key, waiter->how.deadline_ns) != 0;
+			waiter->slept = waiter->armed;
 			break;
 		}
 		/* fall through */

@@ -232,6 +232,8 @@ struct quoit_waiter {
 	uint64_t step;	/* steps taken so far; never wraps */
 	uint64_t spins; /* of them, pauses and yields */
 	bool expired;	/* the deadline has passed; look once more, then give up */
+	bool armed;	/* the next sleep has its key */
+	bool slept;	/* look before arming again */
 };
 
 /* Begin a wait. `how` has passed quoit_wait_check(). */
@@ -239,7 +241,9 @@ void quoit_waiter_init(struct quoit_waiter *waiter, const struct quoit_wait *how
 
 /*
  * Arm the event if the next step sleeps on it: that takes a fence, which pausing does not need.
- * Gives the key, or 0. With event NULL there is nothing to arm.
+ * Gives the key, or 0. With event NULL there is nothing to arm. Right after a sleep it does not arm
+ * either, because there is most often something: what is found without arming leaves the word even,
+ * and the next publication silent.
  */
 uint32_t quoit_waiter_arm(struct quoit_waiter *waiter, struct quoit_event *event);
 

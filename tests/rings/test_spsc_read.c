@@ -295,12 +295,11 @@ static void an_abandoned_reservation_publishes_nothing(void **state)
 static void read_again(uint64_t *items, size_t n, bool more, void *ctx)
 {
 	struct fixture *const f = ctx;
-	uint64_t word;
 
 	(void)items;
 	(void)n;
 	(void)more;
-	(void)words_recv_one(&f->q, &word);
+	(void)words_peek(&f->q); /* even looking: what it sees is the handler's already */
 }
 
 static struct fixture *breached;

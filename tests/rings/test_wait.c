@@ -102,6 +102,22 @@ static void every_kind_ends_at_its_deadline_and_not_before(void **state)
 		}
 }
 
+static void a_sleep_is_cut_short_by_the_deadline(void **state)
+{
+	const struct quoit_wait how = {
+		.kind = QUOIT_WAIT_SLEEP,
+		.sleep_ns = UINT64_C(1) << 60, /* years: the runner would not wait for it */
+		.deadline_ns = quoit_deadline_ns(SHORT_NS),
+	};
+	struct quoit_waiter waiter;
+
+	(void)state;
+	quoit_waiter_init(&waiter, &how);
+	while (!waiter.expired)
+		quoit_waiter_wait(&waiter, NULL, 0);
+	assert_true(quoit_clock_now_ns() >= how.deadline_ns);
+}
+
 static void a_waiter_sleeps_only_after_its_pauses_and_yields(void **state)
 {
 	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED, .spins = 3, .yields = 2};
@@ -203,6 +219,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_is_a_time_and_none_is_0),
 		cmocka_unit_test(only_the_six_kinds_are_ways_to_wait),
 		cmocka_unit_test(every_kind_ends_at_its_deadline_and_not_before),
+		cmocka_unit_test(a_sleep_is_cut_short_by_the_deadline),
 		cmocka_unit_test(a_waiter_sleeps_only_after_its_pauses_and_yields),
 		cmocka_unit_test(of_one_arming_one_wake_is_owed),
 		cmocka_unit_test(a_sleep_that_begins_after_its_wake_is_none),

@@ -7,9 +7,9 @@
  * The second part fills a ring of two, so that the producer sleeps for space as often as the reader
  * sleeps for data, and closes it: everything sent must arrive before the end does.
  *
- * The third is the sleeping handshake alone, in lock step: in each round one side arms and looks
- * while the other publishes, frees or closes, and the one that looked must have seen it or find its
- * key spent. This is where a missing fence shows.
+ * The third closes again and again right behind an item. The fourth is the handshake alone, in lock
+ * step: in each round one side arms and looks while the other publishes, frees or closes, and the
+ * one that looked must have seen it or find its key spent. This is where a missing fence shows.
  */
 #include <pthread.h>
 
@@ -156,6 +156,59 @@ static void fill(enum quoit_wait_kind kind, const char *name, uint64_t count)
 	ledger_close(&ledger);
 }
 
+/* --- the end --------------------------------------------------------------------------------- */
+
+/* One item and the close, sent to a reader that is just looking. */
+struct ending {
+	struct lockstep pair;
+	uint64_t rounds;
+	struct words q;
+	uint64_t slots[SMALL];
+};
+
+static void *end_worker(void *arg)
+{
+	struct ending *const e = arg;
+	struct random random = {.state = e->rounds};
+
+	for (uint64_t i = 0; i < e->rounds; i++) {
+		lockstep_meet(&e->pair, 1);
+		stress_dawdle(&random);
+		if (!words_send_one(&e->q, &i))
+			abort();
+		quoit_spsc_close(&e->q.ring);
+		lockstep_meet(&e->pair, 1);
+	}
+	return NULL;
+}
+
+static void endings(uint64_t rounds)
+{
+	static struct ending e;
+	const struct quoit_wait how = patience(QUOIT_WAIT_SPIN);
+	uint64_t lost = 0;
+	pthread_t other;
+
+	e = (struct ending){.rounds = rounds};
+	if (words_init(&e.q, e.slots, SMALL) || pthread_create(&other, NULL, end_worker, &e))
+		abort();
+	for (uint64_t i = 0; i < rounds; i++) {
+		uint64_t word;
+		size_t n, got = 0;
+
+		lockstep_meet(&e.pair, 0);
+		while (!words_recv_wait(&e.q, &word, 1, &how, &n))
+			got += n;
+		lost += got != 1;
+		lockstep_meet(&e.pair, 0);
+		quoit_spsc_reset(&e.q.ring);
+	}
+	pthread_join(other, NULL);
+	printf("RESULT name=wait-end rounds=%llu lost=%llu\n", (unsigned long long)rounds,
+	       (unsigned long long)lost);
+	stress_say(!lost, "what was sent just before the close is read before the end is told");
+}
+
 /* --- the handshake alone --------------------------------------------------------------------- */
 
 enum happening {
@@ -287,6 +340,7 @@ int main(void)
 		play(kinds[i].kind, kinds[i].name, count / kinds[i].part);
 		fill(kinds[i].kind, kinds[i].name, count / kinds[i].part);
 	}
+	endings(count * 5);
 	shake_hands(AN_ITEM, "item", count * 5);
 	shake_hands(A_FREE_SLOT, "space", count * 5);
 	shake_hands(A_CLOSE, "close", count * 5);
