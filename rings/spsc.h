@@ -196,7 +196,7 @@ QUOIT_HOT uint64_t quoit__spsc_room(struct quoit_spsc *ring, uint64_t want)
 {
 	uint64_t room = ring->mask_producer + 1 - (ring->tail_own - ring->head_seen);
 
-	QUOIT_ASSERT_HOT(!ring->writing); /* an open cursor knows better */
+	QUOIT_ASSERT_HOT(!ring->writing); /* else a cursor is further on */
 	if (quoit_likely(room >= want))
 		return room;
 	room = quoit__spsc_freed(ring);
@@ -251,11 +251,7 @@ QUOIT_HOT struct quoit_spans quoit_spsc_reserve_spans(struct quoit_spsc *ring, s
 	return quoit__spans_cut(ring->tail_own, want, ring->mask_producer);
 }
 
-/*
- * Give a reservation back. Nothing of it is published; what was written there is forgotten. To do
- * nothing has the same effect: this one says so, and lets a later commit assert.
- * Thread: producer.
- */
+/* Give a reservation back, so that a commit of it would assert. Thread: producer. */
 QUOIT_HOT void quoit_spsc_abandon(struct quoit_spsc *ring)
 {
 	ring->leased = 0;
@@ -298,14 +294,13 @@ QUOIT_HOT void quoit_spsc_publish(struct quoit_spsc *ring)
 			    ring->tail_own); /* publish: pairs with quoit__spsc_arrived() */
 }
 
-/* Wake the attached reader if it sleeps. Call after a store that it must not miss. */
-QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
+/* Wake whoever is attached as the ring's reader and sleeps: by an event, by a bell or by both. */
+QUOIT_SLOW void quoit__spsc_wake_reader(struct quoit_spsc *ring)
 {
 	struct quoit_notify *notify = ring->notify;
-	struct quoit_waits *waits = ring->waits;
 
-	if (waits)
-		quoit_event_signal(&waits->data);
+	if (ring->waits)
+		quoit_event_signal(&ring->waits->data);
 	if (!notify)
 		return;
 	quoit_wake_fence();
@@ -315,6 +310,13 @@ QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
 	} else {
 		quoit_count(&ring->bells_saved, 1);
 	}
+}
+
+/* The same for a ring that may have nobody attached. Call after a store that they must not miss. */
+QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
+{
+	if (quoit_unlikely(((uintptr_t)ring->notify | (uintptr_t)ring->waits) != 0))
+		quoit__spsc_wake_reader(ring);
 }
 
 /* Publish what was committed later, and wake the reader if it sleeps. */
@@ -403,9 +405,9 @@ QUOIT_HOT void quoit__spsc_free(struct quoit_spsc *ring, size_t n)
 	QUOIT_ASSERT_HOT(n <= ring->tail_seen - ring->head_own);
 	ring->head_own += n;
 	quoit_store_release(&ring->head, ring->head_own); /* free: pairs with quoit__spsc_freed() */
-	if (waits)
-		quoit_event_signal(&waits->space);
 	quoit__meter_batch(quoit__spsc_meter(ring, consumer), n);
+	if (quoit_unlikely(waits != NULL))
+		quoit__event_tell(&waits->space);
 }
 
 /*

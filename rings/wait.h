@@ -203,6 +203,12 @@ QUOIT_HOT void quoit_event_signal(struct quoit_event *event)
 		quoit_event_wake(event);
 }
 
+/* The same out of line, for hot functions whose event is most often not there. */
+QUOIT_SLOW void quoit__event_tell(struct quoit_event *event)
+{
+	quoit_event_signal(event);
+}
+
 /* Both directions of a ring: its reader sleeps on `data`, its producer on `space`. */
 struct quoit_waits {
 	struct quoit_event data;
