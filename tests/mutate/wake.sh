@@ -109,11 +109,11 @@ original()
 fences()
 {
 	begin "the publisher's fence"
-	edit rings/spsc.h quoit__spsc_notify 'quoit_wake_fence();' ''
+	edit rings/spsc.h quoit__spsc_wake_reader 'quoit_wake_fence();' ''
 	judge stress/wake item
 
 	begin "the publisher's fence before the tail store instead of after it"
-	edit rings/spsc.h quoit__spsc_notify 'quoit_wake_fence();' ''
+	edit rings/spsc.h quoit__spsc_wake_reader 'quoit_wake_fence();' ''
 	edit rings/spsc.h quoit_spsc_flush 'quoit_spsc_publish(ring);' 'quoit_wake_fence(); &'
 	judge stress/wake item
 

@@ -203,7 +203,7 @@ static void a_writer_touches_nothing_but_free_slots(void **state)
 	assert_int_equal(wides_init(&wide_q, wide_slots + 1, 8), 0);
 	for (unsigned round = 0; round < 40; round++) {
 		struct wides_writer w = wides_write(&wide_q);
-		struct wide out;
+		struct wide out = {{0}};
 
 		memset(&item, (int)round, sizeof(item));
 		while (wides_put(&w, item))
