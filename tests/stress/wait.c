@@ -185,7 +185,6 @@ static void *end_worker(void *arg)
 static void endings(uint64_t rounds)
 {
 	static struct ending e;
-	const struct quoit_wait how = patience(QUOIT_WAIT_SPIN);
 	uint64_t lost = 0;
 	pthread_t other;
 
@@ -193,6 +192,8 @@ static void endings(uint64_t rounds)
 	if (words_init(&e.q, e.slots, SMALL) || pthread_create(&other, NULL, end_worker, &e))
 		abort();
 	for (uint64_t i = 0; i < rounds; i++) {
+		const struct quoit_wait how =
+			patience(QUOIT_WAIT_SPIN); /* a deadline is a moment */
 		uint64_t word;
 		size_t n, got = 0;
 
