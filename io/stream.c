@@ -28,13 +28,6 @@
 #define LOW_SHARE_DEFAULT  4
 #define LINGER_NS	   (5 * 1000 * 1000 * 1000ull) /* without progress */
 
-static size_t low_mark(const struct quoit_stream_events *events)
-{
-	const size_t high = events->high_bytes ? events->high_bytes : HIGH_BYTES_DEFAULT;
-
-	return events->low_bytes ? events->low_bytes : high / LOW_SHARE_DEFAULT;
-}
-
 struct quoit_stream *quoit_stream_adopt(struct quoit_io *io, struct quoit_listener *listener,
 					int fd)
 {
@@ -275,7 +268,9 @@ struct quoit_stream_id quoit_stream_id(const struct quoit_stream *stream)
 
 size_t quoit_stream_low_mark(const struct quoit_stream *stream)
 {
-	return low_mark(stream->events);
+	const size_t low = stream->events->low_bytes;
+
+	return low ? low : quoit_stream_high_mark(stream) / LOW_SHARE_DEFAULT;
 }
 
 size_t quoit_stream_high_mark(const struct quoit_stream *stream)

@@ -11,8 +11,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define FRAME_NONE UINT32_MAX
-
 int quoit_on_message(struct quoit_core *core, unsigned op, quoit_messages_fn fn, void *ctx)
 {
 	struct quoit_mail *mail = &core->mail;
@@ -85,7 +83,7 @@ int quoit_call(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 		return rc < 0 ? rc : -ESHUTDOWN;
 	if (!fn)
 		return -EINVAL; /* who wants no answer posts */
-	if (peer->free_frame == FRAME_NONE)
+	if (peer->free_frame == QUOIT_FRAME_NONE)
 		return refuse(mail, &peer->wants_call);
 	slot = quoit_mail_slot(mail, peer, QUOIT_LANE_REQUEST, op);
 	QUOIT_ASSERT(slot); /* the credit reserved it */
@@ -168,7 +166,7 @@ uint32_t quoit_mail_cancel_calls(struct quoit_mail *mail)
 
 static bool has_frame(const struct quoit_peer *peer)
 {
-	return peer->free_frame != FRAME_NONE;
+	return peer->free_frame != QUOIT_FRAME_NONE;
 }
 
 static bool has_slot(struct quoit_peer *peer)

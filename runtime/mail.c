@@ -13,7 +13,6 @@
 
 #define BLOCK_MESSAGES 16  /* published together: 1 KiB */
 #define BATCH_MESSAGES 256 /* taken from one lane before the next has its turn */
-#define FRAME_NONE     UINT32_MAX
 
 /* --- laying out ------------------------------------------------------------------------------ */
 
@@ -63,7 +62,7 @@ static int lay_peer(struct quoit_peer *peer, struct quoit_region *region, uint32
 	if (!peer->frames)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < credits; i++) {
-		peer->frames[i].next_free = i + 1 < credits ? i + 1 : FRAME_NONE;
+		peer->frames[i].next_free = i + 1 < credits ? i + 1 : QUOIT_FRAME_NONE;
 		peer->frames[i].generation = 1;
 	}
 	return 0;

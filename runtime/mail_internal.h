@@ -31,6 +31,8 @@ enum quoit_lane_class {
 	QUOIT_LANE_CLASSES,
 };
 
+#define QUOIT_FRAME_NONE UINT32_MAX /* the end of a peer's free frames: no credit */
+
 /* What a call remembers until its reply. */
 struct quoit_frame {
 	quoit_reply_fn fn; /* NULL: free */
