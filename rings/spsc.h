@@ -57,7 +57,8 @@ struct quoit_spsc {
 
 	/* Read by both, written when attached, closed or finished. */
 	QUOIT_ISOLATED struct quoit_notify *notify;
-	struct quoit_waits *waits;
+	struct quoit_event *data_event;	 /* what the reader sleeps on, or NULL */
+	struct quoit_event *space_event; /* what the producer sleeps on, or NULL */
 	uint32_t closed;
 	uint32_t finished;
 #ifdef QUOIT_CONFIG_METRICS
@@ -78,7 +79,7 @@ struct quoit_spsc {
 #define QUOIT_SPSC_INIT(capacity_slots)                                                        \
 	{                                                                                      \
 		0, 0, 0, (capacity_slots)-1, 0, 0, 0, 0, 0, 0, 0, (capacity_slots)-1, 0, 0, 0, \
-			NULL, NULL, 0, 0 QUOIT__SPSC_NO_METER                                  \
+			NULL, NULL, NULL, 0, 0 QUOIT__SPSC_NO_METER                            \
 	}
 
 /* Up to two runs of slots: first [at, at + n), then, past the wrap, [0, rest). */
@@ -127,7 +128,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init_at(struct quoit_spsc *ring, size_
 	ring->gap_ticks = ring->look_again = 0;
 	ring->writing = ring->reading = 0;
 	ring->notify = NULL;
-	ring->waits = NULL;
+	ring->data_event = ring->space_event = NULL;
 	ring->closed = ring->finished = 0;
 #ifdef QUOIT_CONFIG_METRICS
 	ring->meter = NULL;
@@ -150,13 +151,15 @@ QUOIT_HOT void quoit_spsc_attach(struct quoit_spsc *ring, struct quoit_notify *n
 }
 
 /*
- * Let the blocking calls of spsc_wait.h sleep on this ring.
- * Thread: before the first commit; the ring's owner.   Owns: `waits`, zeroed, must outlive both
- * sides.   Cost: from now on a fence in every commit and every advance.
+ * Let the blocking calls of spsc_wait.h sleep on this ring; rings with one reader may share `data`.
+ * Thread: before the first commit; the ring's owner.   Owns: the events, zeroed or NULL, must
+ * outlive both sides.   Cost: from now on a fence in every commit and every advance.
  */
-QUOIT_HOT void quoit_spsc_attach_waits(struct quoit_spsc *ring, struct quoit_waits *waits)
+QUOIT_HOT void quoit_spsc_attach_events(struct quoit_spsc *ring, struct quoit_event *data,
+					struct quoit_event *space)
 {
-	ring->waits = waits;
+	ring->data_event = data;
+	ring->space_event = space;
 }
 
 /*
@@ -299,8 +302,8 @@ QUOIT_SLOW void quoit__spsc_wake_reader(struct quoit_spsc *ring)
 {
 	struct quoit_notify *notify = ring->notify;
 
-	if (ring->waits)
-		quoit_event_signal(&ring->waits->data);
+	if (ring->data_event)
+		quoit_event_signal(ring->data_event);
 	if (!notify)
 		return;
 	quoit_wake_fence();
@@ -315,7 +318,7 @@ QUOIT_SLOW void quoit__spsc_wake_reader(struct quoit_spsc *ring)
 /* The same for a ring that may have nobody attached. Call after a store that they must not miss. */
 QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
 {
-	if (quoit_unlikely(((uintptr_t)ring->notify | (uintptr_t)ring->waits) != 0))
+	if (quoit_unlikely(((uintptr_t)ring->notify | (uintptr_t)ring->data_event) != 0))
 		quoit__spsc_wake_reader(ring);
 }
 
@@ -400,14 +403,12 @@ QUOIT_HOT struct quoit_spans quoit_spsc_readable_spans(struct quoit_spsc *ring, 
 /* Move head on, and tell a producer that waits for space. */
 QUOIT_HOT void quoit__spsc_free(struct quoit_spsc *ring, size_t n)
 {
-	struct quoit_waits *waits = ring->waits;
-
 	QUOIT_ASSERT_HOT(n <= ring->tail_seen - ring->head_own);
 	ring->head_own += n;
 	quoit_store_release(&ring->head, ring->head_own); /* free: pairs with quoit__spsc_freed() */
 	quoit__meter_batch(quoit__spsc_meter(ring, consumer), n);
-	if (quoit_unlikely(waits != NULL))
-		quoit__event_tell(&waits->space);
+	if (quoit_unlikely(ring->space_event != NULL))
+		quoit__event_tell(ring->space_event);
 }
 
 /*
@@ -458,13 +459,12 @@ QUOIT_HOT bool quoit_spsc_is_full(const struct quoit_spsc *ring)
 QUOIT_HOT void quoit_spsc_close(struct quoit_spsc *ring)
 {
 	struct quoit_notify *notify = ring->notify;
-	struct quoit_waits *waits = ring->waits;
 
 	quoit_store_release(&ring->closed, 1); /* close: pairs with quoit_spsc_is_closed() */
-	if (waits) {
-		quoit_event_signal(&waits->data);
-		quoit_event_signal(&waits->space);
-	}
+	if (ring->data_event)
+		quoit_event_signal(ring->data_event);
+	if (ring->space_event)
+		quoit_event_signal(ring->space_event);
 	if (!notify)
 		return;
 	quoit_wake_fence();

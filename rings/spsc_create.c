@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include <quoit/rings/spsc_create.h>
+#include <quoit/rings/spsc_wait.h>
 
 #define HOME_MAGIC 0x71756f69u
 
@@ -120,8 +121,8 @@ void quoit_spsc_reset(struct quoit_spsc *ring)
 {
 	QUOIT_ASSERT(!ring->writing && !ring->reading);
 	QUOIT_ASSERT(!quoit_spsc_unpublished(ring));
-	QUOIT_ASSERT(!ring->waits || !quoit_event_sleepers(&ring->waits->data));
-	QUOIT_ASSERT(!ring->waits || !quoit_event_sleepers(&ring->waits->space));
+	QUOIT_ASSERT(!ring->data_event || !quoit_event_sleepers(ring->data_event));
+	QUOIT_ASSERT(!ring->space_event || !quoit_event_sleepers(ring->space_event));
 	ring->tail = ring->tail_own = ring->tail_seen = 0;
 	ring->head = ring->head_own = ring->head_seen = 0;
 	ring->leased = ring->look_again = 0;

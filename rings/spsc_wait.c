@@ -4,13 +4,13 @@
 
 #include <quoit/rings/spsc_wait.h>
 
-static int check(const struct quoit_spsc *ring, const struct quoit_wait *how)
+static int check(const struct quoit_event *event, const struct quoit_wait *how)
 {
 	const int rc = quoit_wait_check(how);
 
 	if (rc)
 		return rc;
-	return how->kind >= QUOIT_WAIT_BLOCK && !ring->waits ? -EINVAL : 0;
+	return how->kind >= QUOIT_WAIT_BLOCK && !event ? -EINVAL : 0;
 }
 
 static uint64_t now_if(const struct quoit_meter_side *side)
@@ -38,7 +38,7 @@ size_t quoit_spsc_reserve_backoff(struct quoit_spsc *ring, size_t want, size_t *
 
 static int wait_space(struct quoit_spsc *ring, size_t want, struct quoit_waiter *waiter)
 {
-	struct quoit_event *const space = ring->waits ? &ring->waits->space : NULL;
+	struct quoit_event *const space = ring->space_event;
 
 	while (true) {
 		const uint32_t key = quoit_waiter_arm(waiter, space);
@@ -57,7 +57,7 @@ int quoit_spsc_wait_space(struct quoit_spsc *ring, size_t want, const struct quo
 {
 	struct quoit_meter_side *const side = quoit__spsc_meter(ring, producer);
 	struct quoit_waiter waiter;
-	int rc = check(ring, how);
+	int rc = check(ring->space_event, how);
 
 	if (rc || !want || want > quoit_spsc_capacity(ring))
 		return -EINVAL;
@@ -75,7 +75,7 @@ int quoit_spsc_wait_space(struct quoit_spsc *ring, size_t want, const struct quo
 
 static int wait_data(struct quoit_spsc *ring, struct quoit_waiter *waiter)
 {
-	struct quoit_event *const data = ring->waits ? &ring->waits->data : NULL;
+	struct quoit_event *const data = ring->data_event;
 
 	while (true) {
 		const uint32_t key = quoit_waiter_arm(waiter, data);
@@ -96,7 +96,7 @@ int quoit_spsc_wait_data(struct quoit_spsc *ring, const struct quoit_wait *how)
 {
 	struct quoit_meter_side *const side = quoit__spsc_meter(ring, consumer);
 	struct quoit_waiter waiter;
-	int rc = check(ring, how);
+	int rc = check(ring->data_event, how);
 
 	if (rc)
 		return rc;

@@ -17,6 +17,15 @@
 QUOIT_C_BEGIN
 
 /*
+ * Let the calls below sleep on this ring, on a pair of events of its own; NULL ends that.
+ * Thread, Owns, Cost: as quoit_spsc_attach_events().
+ */
+QUOIT_HOT void quoit_spsc_attach_waits(struct quoit_spsc *ring, struct quoit_waits *waits)
+{
+	quoit_spsc_attach_events(ring, waits ? &waits->data : NULL, waits ? &waits->space : NULL);
+}
+
+/*
  * Like quoit_spsc_reserve(), but tries again for seven rounds of pauses (127 in all) and four
  * yields. Gives 0 if the ring is still full then, and at once if it is closed or can never grant
  * it.

@@ -184,19 +184,23 @@ static void the_presets_are_capacities_that_can_be(void **state)
 static void a_reset_ring_is_empty_and_open_and_keeps_what_is_attached(void **state)
 {
 	struct items *q = NULL;
-	struct quoit_waits *waits;
+	struct quoit_event *data, *space;
 	const struct item in = {.number = 1};
 
 	(void)state;
 	assert_int_equal(items_create(&usual, &q, NULL), 0);
-	waits = q->ring.waits;
+	data = q->ring.data_event;
+	space = q->ring.space_event;
+	assert_non_null(data);
+	assert_non_null(space);
 	assert_true(items_send_one(q, &in));
 	quoit_spsc_finish(&q->ring);
 	quoit_spsc_reset(&q->ring);
 	assert_true(quoit_spsc_is_empty(&q->ring));
 	assert_false(quoit_spsc_is_closed(&q->ring));
 	assert_false(quoit_spsc_is_drained(&q->ring));
-	assert_ptr_equal(q->ring.waits, waits);
+	assert_ptr_equal(q->ring.data_event, data);
+	assert_ptr_equal(q->ring.space_event, space);
 	for (int i = 0; i < 16; i++)
 		assert_true(items_send_one(q, &in));
 	assert_false(items_send_one(q, &in));
@@ -214,7 +218,7 @@ static void reset_with_something_unpublished(struct quoit_spsc *ring)
 
 static void reset_under_a_sleeper(struct quoit_spsc *ring)
 {
-	ring->waits->data.sleepers = 1;
+	ring->data_event->sleepers = 1;
 	quoit_spsc_reset(ring);
 }
 
