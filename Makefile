@@ -222,7 +222,7 @@ stress   := $(patsubst %.c,%,$(wildcard tests/stress/*.c))
 e2e      := $(patsubst %.c,%,$(wildcard tests/e2e/test_*.c))
 bench    := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 tools    := $(patsubst %.c,%,$(filter-out $(e2e:%=%.c),$(wildcard tests/e2e/*.c)))
-scripts  := $(wildcard tests/e2e/*.sh tests/mutate/wake.sh)
+scripts  := $(wildcard tests/cpp/*.sh tests/e2e/*.sh tests/mutate/wake.sh)
 threaded := $(filter $(THREADED),$(unit) $(stress))
 cmocka   := $(unit) $(e2e)
 support  := $(if $(wildcard tests/support/*.c),$(O)/tests/support.a)
@@ -307,9 +307,9 @@ test-one: $(patsubst %.c,$(O)/%,$(filter %.c,$(chosen))) $(if $(filter %.sh,$(ch
 setarch = $(if $(filter tsan,$(VARIANT)),$(shell setarch -R true 2>/dev/null && echo setarch -R))
 
 stress: export STRESS_COUNT ?= 10000000
-stress: ## Only the stress programs, in release and in full (STRESS_COUNT STRESS_ROUNDS SEED)
-	$(call again,release) $(stress:%=build/release/%)
-	$(call run,stress,$(stress:%=build/release/%))
+stress: ## Only the stress programs, in full (VARIANT=tsan STRESS_COUNT STRESS_ROUNDS SEED)
+	$(call again,$(VARIANT)) $(stress:%=build/$(VARIANT)/%)
+	$(call run,stress$(filter-out -release,-$(VARIANT)),$(stress:%=build/$(VARIANT)/%))
 
 model: ## Explore the interleavings of the rings and the wake-up protocol, all that are bounded
 	$(call again,model) build/model/$(model)
@@ -331,7 +331,7 @@ headers: lint ## The same: each public header alone in C11 and C++17 is one of t
 
 # ---- tools ---------------------------------------------------------------------------------------
 
-c_files = $(shell find $(wildcard $(FLOORS) examples) tests -name '*.[ch]' \
+c_files = $(shell find $(wildcard $(FLOORS) examples) tests \( -name '*.[ch]' -o -name '*.cc' \) \
              ! -path 'tests/lint/bad/*')
 
 format: ## Format all C with clang-format 14

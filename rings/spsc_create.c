@@ -100,10 +100,10 @@ void quoit_spsc_destroy(struct quoit_spsc *ring)
 	quoit_region_close(&region);
 }
 
-struct quoit_spsc_memory quoit_spsc_memory(const struct quoit_spsc *ring)
+struct quoit_spsc_footprint quoit_spsc_memory(const struct quoit_spsc *ring)
 {
 	const struct home *const home = home_of(ring);
-	const struct quoit_spsc_memory memory = {
+	const struct quoit_spsc_footprint memory = {
 		.mapped_bytes = home->region.bytes,
 		.slots_bytes = home->slots_bytes,
 		.node = home->region.node,

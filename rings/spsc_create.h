@@ -42,7 +42,7 @@ struct quoit_spsc_options {
 };
 
 /* What a created ring occupies. */
-struct quoit_spsc_memory {
+struct quoit_spsc_footprint {
 	size_t mapped_bytes; /* all of it, whole pages */
 	size_t slots_bytes;  /* of them, for items */
 	int node;	     /* as asked for */
@@ -71,7 +71,7 @@ QUOIT_MUST_CHECK int quoit_spsc_create(const struct quoit_spsc_options *options,
 void quoit_spsc_destroy(struct quoit_spsc *ring);
 
 /* Thread: any. Only for a ring of quoit_spsc_create(). */
-struct quoit_spsc_memory quoit_spsc_memory(const struct quoit_spsc *ring);
+struct quoit_spsc_footprint quoit_spsc_memory(const struct quoit_spsc *ring);
 
 /* The meter of a created ring, or NULL without metrics. Thread: any. */
 const struct quoit_meter *quoit_spsc_meter(const struct quoit_spsc *ring);

@@ -31,8 +31,9 @@
  * name_consume(q, most, fn, ctx)    fn(items, n, more, ctx) over at most two spans; one free at the
  *                                   end; `more` says that another span of this batch follows
  * name_peek(q)                      next item, or NULL; name_peek_many(q, most, &n)
- * name_iter(q), name_next(&iter)    walk over what is there: next item, or NULL;
- *                                   quoit_spsc_iter_finish(&iter.at) frees, _reset() begins again
+ * name_iter_begin(q)                walk over what is there: name_next(&iter) is the next item, or
+ *                                   NULL; quoit_spsc_iter_finish(&iter.at) frees, _reset() begins
+ *                                   again
  *
  * name_reserve_wait(q, want, how, &slots, &granted)     wait first; 0, -ETIMEDOUT, -ESHUTDOWN or
  * name_send_wait(q, items, n, how)                      -EINVAL: see spsc_wait.h. send_wait sends
@@ -237,7 +238,7 @@ QUOIT_HOT void quoit__spans_drain(const void *slots, size_t bytes, struct quoit_
 		const size_t found = quoit_spsc_peek(&q->ring, most, &at);                   \
 		return found ? (void)(*n = found), q->slots + at : NULL;                     \
 	}                                                                                    \
-	QUOIT_HOT struct name##_iter name##_iter(struct name *q)                             \
+	QUOIT_HOT struct name##_iter name##_iter_begin(struct name *q)                       \
 	{                                                                                    \
 		const struct name##_iter iter = {quoit_spsc_iter_begin(&q->ring), q->slots}; \
 		return iter;                                                                 \

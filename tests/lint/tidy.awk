@@ -76,7 +76,7 @@ function start_of_file(    parts)
 	sub(/^\.\//, "", file)
 	split(file, parts, "/")
 	floor = parts[1] in level ? parts[1] : ""
-	is_c = file ~ /\.[ch]$/
+	is_c = file ~ /\.([ch]|cc)$/
 	is_public = floor != "" && file ~ /\.h$/ && file !~ /_internal\.h$/
 	has_spdx = 0
 	c_begin()

@@ -29,14 +29,14 @@ columns space mark path spdx long-file long-function"
 all_files()
 {
 	find numa rings io runtime examples tests .ci .github Makefile config.mk ./*.md -type f \
-		! -path 'tests/lint/bad/*' \( -name '*.[ch]' -o -name '*.sh' -o -name '*.awk' \
-		-o -name '*.mk' -o -name '*.yml' -o -name '*.md' -o -name Makefile \
-		-o -path '.ci/*' \) 2>/dev/null | sed 's,^\./,,' | sort
+		! -path 'tests/lint/bad/*' \( -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' \
+		-o -name '*.awk' -o -name '*.mk' -o -name '*.yml' -o -name '*.md' \
+		-o -name Makefile -o -path '.ci/*' \) 2>/dev/null | sed 's,^\./,,' | sort
 }
 
 c_files()
 {
-	all_files | grep '\.[ch]$'
+	all_files | grep -E '\.([ch]|cc)$'
 }
 
 floor_files()

@@ -58,7 +58,7 @@ static void a_created_ring_is_empty_isolated_and_carries_items(void **state)
 static void its_memory_is_told(void **state)
 {
 	struct items *q = NULL;
-	struct quoit_spsc_memory memory;
+	struct quoit_spsc_footprint memory;
 
 	(void)state;
 	assert_int_equal(items_create(&usual, &q, NULL), 0);
@@ -110,7 +110,7 @@ static void a_created_ring_with_waits_can_be_waited_on(void **state)
 static void a_node_is_asked_for_and_what_falls_short_is_told(void **state)
 {
 	struct quoit_spsc_options options = usual;
-	struct quoit_spsc_memory memory;
+	struct quoit_spsc_footprint memory;
 	struct items *q = NULL;
 
 	(void)state;

@@ -112,7 +112,7 @@ static void walk(struct fixture *f, size_t capacity)
 		uint64_t first = f->sent;
 
 		send(f, n);
-		iter = words_iter(&f->q);
+		iter = words_iter_begin(&f->q);
 		for (int pass = 0; pass < 2; pass++) {
 			for (size_t i = 0; i < n; i++)
 				assert_int_equal(*words_next(&iter), first + i);
@@ -146,7 +146,7 @@ static void an_iterator_sees_what_was_there_when_it_began(void **state)
 	(void)state;
 	assert_int_equal(words_init(&f.q, f.slots, 8), 0);
 	send(&f, 2);
-	iter = words_iter(&f.q);
+	iter = words_iter_begin(&f.q);
 	send(&f, 3);
 	assert_int_equal(*words_next(&iter), 0);
 	assert_int_equal(*words_next(&iter), 1);
@@ -220,7 +220,7 @@ static size_t read_somehow(struct fixture *f, uint64_t dice, size_t amount)
 		}
 		break;
 	default:
-		iter = words_iter(&f->q);
+		iter = words_iter_begin(&f->q);
 		for (n = 0; n < amount && words_next(&iter); n++)
 			;
 		assert_int_equal(quoit_spsc_iter_finish(&iter.at), n);
@@ -312,7 +312,7 @@ static void consume_inside_consume(struct quoit_spsc *ring)
 
 static void free_under_an_iterator(struct quoit_spsc *ring)
 {
-	struct words_iter iter = words_iter(&breached->q);
+	struct words_iter iter = words_iter_begin(&breached->q);
 
 	(void)words_next(&iter);
 	(void)quoit_spsc_discard(ring, 1);

@@ -198,7 +198,7 @@ static void advance(struct fixture *f)
 
 static void finish_an_iterator(struct fixture *f)
 {
-	struct words_iter iter = words_iter(&f->q);
+	struct words_iter iter = words_iter_begin(&f->q);
 
 	assert_non_null(words_next(&iter));
 	assert_non_null(words_next(&iter));
