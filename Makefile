@@ -263,15 +263,23 @@ $(O)/$(model): $(call object,$(wildcard tests/model/*.c tests/model/targets/*.c)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(link_flags) -o $@ $^
 
-every_test := $(cmocka) $(stress) $(bench) $(tools)
+# One program of all files there: every kind of ring, judged by the same eyes.
+soak := tests/soak/soak
+
+$(O)/$(soak): $(call object,$(wildcard tests/soak/*.c)) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link)
+
+every_test := $(cmocka) $(stress) $(soak) $(bench) $(tools)
 
 tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
 # What `make test` needs of each variant.
 .PHONY: tests-asan tests-tsan tests-release
 tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools)) examples
-tests-tsan:    $(patsubst %,$(O)/%,$(threaded))
-tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(e2e) $(tools))
+tests-tsan:    $(patsubst %,$(O)/%,$(threaded) $(soak))
+tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(soak) $(e2e) $(tools))
 
 # $(call run,NAME,PROGRAMS): a program stands below build/VARIANT/, a script in the tree.
 run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
@@ -284,7 +292,8 @@ T :=
 endif
 
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
-             $(stress:%=build/release/%) build/model/$(model) $(e2e:%=build/release/%) $(scripts)
+             $(soak:%=build/tsan/%) $(stress:%=build/release/%) $(soak:%=build/release/%) \
+             build/model/$(model) $(e2e:%=build/release/%) $(scripts)
 
 test: $(if $(T),test-one,test-all) ## Lint, unit tests with sanitizers, end to end; T=rings/spsc
 test-all:
@@ -296,6 +305,7 @@ test-all:
 	$(call run,test,$(everything))
 
 # T=rings/spsc, T=rings/test_spsc, T=stress/order or T=e2e/redis: whichever of the files exists.
+# T=soak/soak is the whole folder.
 chosen := $(firstword $(wildcard tests/$(T).c tests/$(dir $(T))test_$(notdir $(T)).c \
             tests/$(T).sh))
 
@@ -308,8 +318,14 @@ setarch = $(if $(filter tsan,$(VARIANT)),$(shell setarch -R true 2>/dev/null && 
 
 stress: export STRESS_COUNT ?= 10000000
 stress: ## Only the stress programs, in full (VARIANT=tsan STRESS_COUNT STRESS_ROUNDS SEED)
-	$(call again,$(VARIANT)) $(stress:%=build/$(VARIANT)/%)
-	$(call run,stress$(filter-out -release,-$(VARIANT)),$(stress:%=build/$(VARIANT)/%))
+	$(call again,$(VARIANT)) $(patsubst %,build/$(VARIANT)/%,$(stress) $(soak))
+	$(call run,stress$(filter-out -release,-$(VARIANT)),\
+		$(patsubst %,build/$(VARIANT)/%,$(stress) $(soak)))
+
+soak-rings: export SOAK_COUNT ?= 1000000000
+soak-rings: ## A thousand million items through each kind of ring (SOAK_COUNT SOAK_KIND SEED)
+	$(call again,$(VARIANT)) build/$(VARIANT)/$(soak)
+	@$(setarch) build/$(VARIANT)/$(soak)
 
 model: ## Explore the interleavings of the rings and the wake-up protocol, all that are bounded
 	$(call again,model) build/model/$(model)
@@ -370,7 +386,7 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress model mutate-wake bench-net lint \
-	headers format deps help config-help show-config clean FORCE
+.PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate-wake \
+	bench-net lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -267,38 +267,28 @@ static void judge(struct run *run, struct thread *threads, size_t consumers, uin
 {
 	uint64_t lost = 0, doubled = 0, reordered = 0, torn = 0, held = 0, stepped_over = 0;
 
-	for (size_t p = 0; p < run->producers; p++) {
-		uint64_t distinct = 0;
+	for (size_t p = 0; p < PRODUCERS_MAX; p++) {
+		struct ledger *const all = &threads[0].got[p];
 
-		for (uint64_t word = 0; word <= run->count / 64; word++) {
-			uint64_t seen = 0;
-
-			for (size_t c = 0; c < consumers; c++) {
-				const uint64_t bits = threads[c].got[p].seen[word];
-
-				doubled += (uint64_t)__builtin_popcountll(seen & bits);
-				seen |= bits;
-			}
-			distinct += (uint64_t)__builtin_popcountll(seen);
-		}
-		lost += run->count - distinct;
+		for (size_t c = 1; c < consumers; c++)
+			ledger_merge(all, &threads[c].got[p]);
+		lost += p < run->producers ? ledger_lost(all) : 0;
+		doubled += all->doubled;
+		reordered += all->reordered;
+		torn += all->foreign + (p < run->producers ? 0 : all->distinct);
 	}
 	for (size_t c = 0; c < consumers; c++) {
 		torn += threads[c].torn;
 		held += threads[c].held;
-		for (size_t p = 0; p < PRODUCERS_MAX; p++) {
-			doubled += threads[c].got[p].doubled;
-			reordered += threads[c].got[p].reordered;
-			torn += threads[c].got[p].foreign;
-		}
 	}
 	for (size_t i = 0; !run->spmc && i < run->producers; i++)
 		stepped_over += run->q.ring->lanes[i]->lane.stepped_over;
 	if (run->spmc)
 		stepped_over = run->w.ring.lane.stepped_over;
-	printf("RESULT name=%s messages=%llu ns_each=%.1f lost=%llu doubled=%llu reordered=%llu "
-	       "torn=%llu held=%llu stepped_over=%llu\n",
-	       run->name, (unsigned long long)(run->count * run->producers),
+	printf("RESULT name=%s threads=%zu messages=%llu ns_each=%.1f lost=%llu doubled=%llu "
+	       "reordered=%llu torn=%llu held=%llu stepped_over=%llu\n",
+	       run->name, run->pair ? consumers : run->producers + consumers,
+	       (unsigned long long)(run->count * run->producers),
 	       (double)elapsed / (double)(run->count * run->producers), (unsigned long long)lost,
 	       (unsigned long long)doubled, (unsigned long long)reordered, (unsigned long long)torn,
 	       (unsigned long long)held, (unsigned long long)stepped_over);

@@ -296,13 +296,15 @@ static void report(struct test *t, const struct verdict *verdicts, uint64_t wron
 		refused += verdicts[i].refused;
 		failures += verdicts[i].failures;
 	}
-	printf("RESULT name=mpsc messages=%llu lost=%llu doubled=%llu reordered=%llu torn=%llu "
+	printf("RESULT name=mpsc threads=%u messages=%llu lost=%llu doubled=%llu reordered=%llu "
+	       "torn=%llu "
 	       "sessions=%llu refused=%llu lanes=%u sleeps=%llu looks=%llu skips=%llu\n",
-	       (unsigned long long)t->ledger.count, (unsigned long long)ledger_lost(&t->ledger),
-	       (unsigned long long)t->ledger.doubled, (unsigned long long)t->disordered,
-	       (unsigned long long)t->torn, (unsigned long long)sessions,
-	       (unsigned long long)refused, s.lanes, (unsigned long long)t->sleeps,
-	       (unsigned long long)s.looks, (unsigned long long)s.skips);
+	       PRODUCERS + 2u, (unsigned long long)t->ledger.count,
+	       (unsigned long long)ledger_lost(&t->ledger), (unsigned long long)t->ledger.doubled,
+	       (unsigned long long)t->disordered, (unsigned long long)t->torn,
+	       (unsigned long long)sessions, (unsigned long long)refused, s.lanes,
+	       (unsigned long long)t->sleeps, (unsigned long long)s.looks,
+	       (unsigned long long)s.skips);
 	stress_say(!ledger_lost(&t->ledger) && !t->ledger.doubled && !t->ledger.foreign,
 		   "every item arrives once");
 	stress_say(!t->torn, "every item is whole, and comes from the lane it went through");

@@ -148,6 +148,21 @@ static inline uint64_t ledger_lost(const struct ledger *ledger)
 	return ledger->count - ledger->distinct;
 }
 
+/* Put `from` into `into`: what both have came twice. */
+static inline void ledger_merge(struct ledger *into, const struct ledger *from)
+{
+	for (uint64_t word = 0; word <= into->count / 64; word++) {
+		const uint64_t seen = into->seen[word], more = from->seen[word];
+
+		into->doubled += (uint64_t)__builtin_popcountll(seen & more);
+		into->distinct += (uint64_t)__builtin_popcountll(more & ~seen);
+		into->seen[word] = seen | more;
+	}
+	into->doubled += from->doubled;
+	into->reordered += from->reordered;
+	into->foreign += from->foreign;
+}
+
 static inline bool ledger_is_perfect(const struct ledger *ledger)
 {
 	return !ledger_lost(ledger) && !ledger->doubled && !ledger->reordered && !ledger->foreign;
