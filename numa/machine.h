@@ -37,6 +37,17 @@ quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: position
 #endif
 #endif
 
+#if defined(__SANITIZE_ADDRESS__)
+#define QUOIT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define QUOIT_ASAN 1
+#endif
+#endif
+#ifdef QUOIT_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 /*
  * A hot function is forced inline only when optimising: at -O0 a debugger can then break on it and
  * step into it like into any other function.
@@ -95,6 +106,27 @@ QUOIT_HOT uint64_t quoit_ticks(void)
 	return ticks;
 #else
 	return 0; /* no gap, no measurement */
+#endif
+}
+
+/* Nobody may touch these bytes until they are unpoisoned, and the address sanitizer looks. */
+QUOIT_HOT void quoit_poison(const void *p, size_t bytes)
+{
+#ifdef QUOIT_ASAN
+	__asan_poison_memory_region(p, bytes);
+#else
+	(void)p;
+	(void)bytes;
+#endif
+}
+
+QUOIT_HOT void quoit_unpoison(const void *p, size_t bytes)
+{
+#ifdef QUOIT_ASAN
+	__asan_unpoison_memory_region(p, bytes);
+#else
+	(void)p;
+	(void)bytes;
 #endif
 }
 
