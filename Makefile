@@ -258,7 +258,16 @@ $(O)/obj/tests/model/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>'
 $(O)/obj/tests/model/targets/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>' \
 	-fsanitize=thread
 
-$(O)/$(model): $(call object,$(wildcard tests/model/*.c tests/model/targets/*.c))
+# Of rings/, what is not inline; the kernel, the memory and the mutexes are the checker's.
+model_rings := directory lane mpmc mpmc_search mpsc mpsc_status spmc spsc_wait wait
+
+ifeq ($(VARIANT),model)
+$(O)/obj/rings/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>' -fsanitize=thread \
+	-include tests/model/seam.h -Dcalloc=model_calloc -Dfree=model_free
+endif
+
+$(O)/$(model): $(call object,$(wildcard tests/model/*.c tests/model/targets/*.c) \
+                 $(model_rings:%=rings/%.c))
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(link_flags) -o $@ $^

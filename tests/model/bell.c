@@ -11,19 +11,10 @@
 
 #include <stdlib.h>
 
-#include <quoit/rings/wait.h>
-
 static struct model_site ring_site = {
-	"quoit_notify_ring", __FILE__, "bell", __LINE__, MODEL_RING, 0, 0, false, NULL};
+	"quoit_notify_ring", __FILE__, "bell", __LINE__, MODEL_RING, 0, 0, false, false, NULL};
 static struct model_site wait_site = {"model_wait", __FILE__, "bell", __LINE__, MODEL_WAIT, 0, 0,
-				      false,	    NULL};
-
-/* In the place of rings/wait.c. No target attaches waits: sleeping on a futex is not modelled. */
-void quoit_event_wake(struct quoit_event *event)
-{
-	(void)event;
-	abort();
-}
+				      false,	    false,    NULL};
 
 /* In the place of rings/notify.c. */
 int quoit_notify_ring(const struct quoit_notify *notify)

@@ -165,6 +165,10 @@ static bool can_go_on(const struct thread *thread)
 		return false;
 	if (thread->kind == MODEL_WAIT && model_fault != FAULT_LOUD_BELL)
 		return model.rung[thread->next.object - OBJECT_BELL];
+	if (thread->kind == MODEL_REST && model_fault != FAULT_LOUD_BELL)
+		return thread->woken || thread->gives_up;
+	if (thread->kind == MODEL_LOCK)
+		return !model__newest(thread->next.object);
 	return !thread->spins || model__has_news(thread);
 }
 
@@ -179,8 +183,10 @@ static void say_stuck(void)
 			continue;
 		used += (size_t)snprintf(model.violation + used, sizeof(model.violation) - used,
 					 " %s %s;", model.target->threads[t].name,
-					 thread->spins ? "spins and nothing changes"
-						       : "sleeps and no bell rings");
+					 thread->spins		      ? "spins and nothing changes"
+					 : thread->kind == MODEL_WAIT ? "sleeps and no bell rings"
+					 : thread->kind == MODEL_REST ? "sleeps and nobody wakes it"
+								      : "waits for a lock");
 	}
 }
 

@@ -23,6 +23,10 @@ enum model_kind {
 	MODEL_FENCE,
 	MODEL_RING, /* a write to an eventfd */
 	MODEL_WAIT, /* a wait for one */
+	MODEL_LOCK, /* of a mutex */
+	MODEL_DOZE, /* a futex: going to sleep */
+	MODEL_REST, /* being asleep */
+	MODEL_STIR, /* waking */
 };
 
 /* Bits: acquire, release, and the total order of full fences. */
@@ -44,6 +48,7 @@ struct model_site {
 	enum model_order order;
 	enum model_order used; /* what the mutation in force made of it */
 	bool known;
+	bool met; /* since the mutation was chosen */
 	struct model_site *next;
 };
 
@@ -53,15 +58,17 @@ uint64_t model_exchange(struct model_site *site, volatile void *p, size_t bytes,
 uint64_t model_add(struct model_site *site, volatile void *p, size_t bytes, uint64_t value);
 bool model_cas(struct model_site *site, volatile void *p, size_t bytes, uint64_t *expected,
 	       uint64_t value);
+bool model_cas_strong(struct model_site *site, volatile void *p, size_t bytes, uint64_t expected,
+		      uint64_t value);
 void model_fence(struct model_site *site);
 void model_relax(void);
 
-#define model__site(kind_of_op, order_of_op, text)                                   \
-	({                                                                           \
-		static struct model_site site_ = {__func__, __FILE__,	text,        \
-						  __LINE__, kind_of_op, order_of_op, \
-						  0,	    false,	NULL};       \
-		&site_;                                                              \
+#define model__site(kind_of_op, order_of_op, text)                                         \
+	({                                                                                 \
+		static struct model_site site_ = {__func__,   __FILE__,	   text, __LINE__, \
+						  kind_of_op, order_of_op, 0,	 false,    \
+						  false,      NULL};                       \
+		&site_;                                                                    \
 	})
 
 /* The + 0 takes the qualifiers off; small integers are promoted, which a cast back undoes. */
@@ -84,11 +91,8 @@ void model_relax(void);
 #define quoit_exchange(p, v)	  model__exchange_as(MODEL_ACQ_REL, p, v)
 #define quoit_add(p, v)		  model__add_as(MODEL_ACQ_REL, p, v)
 
-#define model__cas_as(order, p, old, v)                                                    \
-	({                                                                                 \
-		uint64_t expected_ = (uint64_t)(old);                                      \
-		model_cas(model__at(order, MODEL_CAS, p), &expected_, model__value(p, v)); \
-	})
+#define model__cas_as(order, p, old, v) \
+	model_cas_strong(model__at(order, MODEL_CAS, p), model__value(p, old), model__value(p, v))
 #define quoit_cas(p, old, v)	     model__cas_as(MODEL_ACQ_REL, p, old, v)
 #define quoit_cas_relaxed(p, old, v) model__cas_as(MODEL_RELAXED, p, old, v)
 

@@ -3,10 +3,14 @@
  * main.c - works through the cases: litmus tests of the checker, algorithms, and their mutants.
  *
  *   model [--full] [--random N] [--trace] [NAME]
+ *   model [--full] --mutate FUNCTION:KIND:ORDER[@LINE] [NAME]
+ *   model --sites [NAME]
  *
  * Without --full, only what `make test` has time for. NAME chooses the cases whose names contain
  * it. --random N runs N random executions of each case instead (SEED), without bounds. --trace
  * shows how a mutant fails, too. A violation is always shown, with its trace.
+ *
+ * --mutate and --sites are for `make mutate`; mutate.c tells what they print.
  */
 #include <model/model_internal.h>
 
@@ -21,13 +25,8 @@
 #define LIMIT_QUICK UINT64_C(2000000)
 
 static const struct model_case *const tables[] = {
-	model_litmus_cases,
-	model_spsc_cases,
-	model_wake_cases,
-	model_wake_updates_cases,
-	model_space_cases,
-	model_death_cases,
-	NULL,
+	model_litmus_cases, model_spsc_cases,  model_wake_cases, model_wake_updates_cases,
+	model_space_cases,  model_death_cases, model_doze_cases, NULL,
 };
 
 static struct {
@@ -35,6 +34,8 @@ static struct {
 	bool trace;
 	uint64_t random;
 	const char *name;
+	const char *mutate;
+	bool sites;
 	uint64_t seed;
 } options;
 
@@ -191,6 +192,8 @@ static const char *const fault_names[FAULTS] = {
 	[FAULT_NO_RACES] = "does not look at plain accesses",
 	[FAULT_LOUD_BELL] = "never sleeps",
 	[FAULT_ASLEEP] = "lets sleep sets sleep too long",
+	[FAULT_NEVER_SPURIOUS] = "never ends a sleep for nothing",
+	[FAULT_FUTEX_BLIND] = "puts to sleep whoever asks for it",
 };
 
 static void run_fault(enum model_fault fault)
@@ -256,6 +259,10 @@ static bool read_options(int argc, char **argv)
 			options.trace = true;
 		else if (!strcmp(argv[i], "--random") && i + 1 < argc)
 			options.random = strtoull(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--mutate") && i + 1 < argc)
+			options.mutate = argv[++i];
+		else if (!strcmp(argv[i], "--sites"))
+			options.sites = true;
 		else if (argv[i][0] != '-' && !options.name)
 			options.name = argv[i];
 		else
@@ -280,9 +287,17 @@ static void run_all(void)
 int main(int argc, char **argv)
 {
 	if (!read_options(argc, argv)) {
-		fprintf(stderr, "usage: %s [--full] [--random N] [--trace] [NAME]\n", argv[0]);
+		fprintf(stderr,
+			"usage: %s [--full] [--random N] [--trace] [NAME]\n"
+			"       %s [--full] --mutate FUNCTION:KIND:ORDER[@LINE] [NAME]\n"
+			"       %s --sites [NAME]\n",
+			argv[0], argv[0], argv[0]);
 		return 2;
 	}
+	if (options.mutate)
+		return model__mutate(tables + 1, options.mutate, options.name, options.full);
+	if (options.sites)
+		return model__list_sites(tables + 1, options.name);
 	if (options.random)
 		printf("note: SEED=%llu\n", (unsigned long long)options.seed);
 	run_all();

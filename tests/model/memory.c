@@ -43,14 +43,14 @@ static unsigned number_of(const struct thread *thread)
 	return (unsigned)(thread - model.threads);
 }
 
-static void move_up(uint16_t *at, uint16_t place)
+static void move_up(uint8_t *at, uint8_t place)
 {
 	if (model_fault != FAULT_NO_COHERENCE && *at < place)
 		*at = place;
 }
 
 /* The thread has read or written the message at `place`. */
-static void note_place(struct thread *thread, unsigned index, uint16_t place)
+static void note_place(struct thread *thread, unsigned index, uint8_t place)
 {
 	move_up(&thread->now.at[index], place);
 	move_up(&thread->heard.at[index], place);
@@ -69,7 +69,7 @@ static uint64_t fetch(const volatile void *p, size_t bytes)
 {
 	return bytes == 8   ? *(const volatile uint64_t *)p
 	       : bytes == 4 ? *(const volatile uint32_t *)p
-	       : bytes == 2 ? *(const volatile uint16_t *)p
+	       : bytes == 2 ? *(const volatile uint8_t *)p
 			    : *(const volatile uint8_t *)p;
 }
 
@@ -80,7 +80,7 @@ static void put(volatile void *p, size_t bytes, uint64_t value)
 	else if (bytes == 4)
 		*(volatile uint32_t *)p = (uint32_t)value;
 	else if (bytes == 2)
-		*(volatile uint16_t *)p = (uint16_t)value;
+		*(volatile uint8_t *)p = (uint8_t)value;
 	else
 		*(volatile uint8_t *)p = (uint8_t)value;
 }
@@ -148,6 +148,7 @@ static void make_room(struct location *location, unsigned place)
 		shift(&model.threads[t].offered, index, place);
 	}
 	shift(&model.total, index, place);
+	shift(&model.kernel, index, place);
 	for (unsigned i = 0; i < model.location_count; i++) {
 		struct location *other = &model.locations[i];
 
@@ -211,10 +212,10 @@ static void learn(struct thread *thread, const struct message *message, enum mod
 static void publish(struct thread *thread, struct message *message, unsigned index, unsigned place,
 		    enum model_order order)
 {
-	note_place(thread, index, (uint16_t)place);
+	note_place(thread, index, (uint8_t)place);
 	message->view = order & MODEL_RELEASE ? thread->now : thread->offered;
 	if (message->view.at[index] < place)
-		message->view.at[index] = (uint16_t)place;
+		message->view.at[index] = (uint8_t)place;
 	if (order & MODEL_RELEASE)
 		tick(thread);
 }
@@ -225,7 +226,7 @@ static void publish(struct thread *thread, struct message *message, unsigned ind
  */
 static void note_read(struct thread *thread, const struct location *location, unsigned place)
 {
-	const uint32_t bit = 1u << index_of(location);
+	const uint64_t bit = UINT64_C(1) << index_of(location);
 
 	if (thread->reads & bit)
 		return;
@@ -246,7 +247,7 @@ bool model__has_news(const struct thread *thread)
 	for (unsigned i = 0; i < model.location_count; i++) {
 		const struct location *location = &model.locations[i];
 
-		if (thread->spin_on & 1u << i &&
+		if (thread->spin_on & UINT64_C(1) << i &&
 		    location->messages[location->count - 1].serial != thread->read_serial[i])
 			return true;
 	}
@@ -263,6 +264,8 @@ static bool begin(struct model_site *site, const struct location *location)
 	if (site->used == MODEL_DROPPED)
 		return false;
 	model__reach(site, step);
+	if (location)
+		model__race_begun(location->address);
 	return true;
 }
 
@@ -273,45 +276,6 @@ static const char *name(const struct location *location)
 	return model__name_of(location->address, space, sizeof(space));
 }
 
-/* --- sites and their mutation ---------------------------------------------------------------- */
-
-static struct model_site *sites;
-static const struct model_mutation *mutation;
-static bool mutation_bit;
-
-static void mutate(struct model_site *site)
-{
-	site->used = site->order;
-	if (mutation->function && mutation->kind == site->kind &&
-	    !strcmp(mutation->function, site->function)) {
-		site->used = mutation->order;
-		mutation_bit = true;
-	}
-}
-
-static void meet(struct model_site *site)
-{
-	if (site->known)
-		return;
-	site->known = true;
-	site->next = sites;
-	sites = site;
-	mutate(site);
-}
-
-void model__sites_start(const struct model_mutation *m)
-{
-	mutation = m;
-	mutation_bit = false;
-	for (struct model_site *site = sites; site; site = site->next)
-		mutate(site);
-}
-
-bool model__mutation_bit(void)
-{
-	return mutation_bit;
-}
-
 /* --- what the hooks call --------------------------------------------------------------------- */
 
 uint64_t model_load(struct model_site *site, const volatile void *p, size_t bytes)
@@ -320,13 +284,13 @@ uint64_t model_load(struct model_site *site, const volatile void *p, size_t byte
 	struct location *location;
 	unsigned place;
 
-	meet(site);
+	model__meet(site);
 	if (!thread)
 		return fetch(p, bytes);
 	location = model__location(p, bytes, site->what);
 	begin(site, location);
 	place = choose_place(location, thread->now.at[index_of(location)], false);
-	note_place(thread, index_of(location), (uint16_t)place);
+	note_place(thread, index_of(location), (uint8_t)place);
 	note_read(thread, location, place);
 	learn(thread, &location->messages[place], site->used);
 	model__trace(site, "%s is %llu%s", name(location),
@@ -346,7 +310,7 @@ void model_store(struct model_site *site, volatile void *p, size_t bytes, uint64
 	struct message *message;
 	unsigned place;
 
-	meet(site);
+	model__meet(site);
 	if (!thread) {
 		put(p, bytes, value);
 		return;
@@ -378,7 +342,7 @@ static uint64_t update(struct model_site *site, volatile void *p, size_t bytes, 
 	struct message before;
 	unsigned place;
 
-	meet(site);
+	model__meet(site);
 	if (!thread) {
 		before.value = fetch(p, bytes);
 		put(p, bytes, how == UPDATE_ADD ? before.value + operand : operand);
@@ -389,7 +353,7 @@ static uint64_t update(struct model_site *site, volatile void *p, size_t bytes, 
 		return 0;
 	place = choose_place(location, thread->now.at[index_of(location)], true);
 	before = location->messages[place];
-	note_place(thread, index_of(location), (uint16_t)place);
+	note_place(thread, index_of(location), (uint8_t)place);
 	note_read(thread, location, place);
 	learn(thread, &before, site->used);
 	if (model_fault == FAULT_UPDATE_SPLIT)
@@ -416,21 +380,22 @@ uint64_t model_add(struct model_site *site, volatile void *p, size_t bytes, uint
 	return update(site, p, bytes, value, UPDATE_ADD);
 }
 
-/* A failure reads like a relaxed load, and may come without a reason (within the stale bound). */
+/* A failure reads like a relaxed load; a weak one may come for no reason (within the stale bound).
+ */
 static bool cas_fails(struct model_site *site, struct location *location, unsigned place,
-		      uint64_t *expected)
+		      uint64_t *expected, bool is_weak)
 {
 	const struct message *message = &location->messages[place];
 	bool weakly = false;
 
 	if (message->value == *expected) {
-		if (model_fault != FAULT_CAS_STRONG && model.stale_left)
+		if (is_weak && model_fault != FAULT_CAS_STRONG && model.stale_left)
 			weakly = model__choose(2);
 		if (!weakly)
 			return false;
 		model__spend_stale();
 	}
-	note_place(model.current, index_of(location), (uint16_t)place);
+	note_place(model.current, index_of(location), (uint8_t)place);
 	note_read(model.current, location, place);
 	learn(model.current, message, MODEL_RELAXED);
 	model__trace(site, "%s is %llu, not changed%s", name(location),
@@ -439,8 +404,8 @@ static bool cas_fails(struct model_site *site, struct location *location, unsign
 	return true;
 }
 
-bool model_cas(struct model_site *site, volatile void *p, size_t bytes, uint64_t *expected,
-	       uint64_t value)
+static bool cas(struct model_site *site, volatile void *p, size_t bytes, uint64_t *expected,
+		uint64_t value, bool is_weak)
 {
 	struct thread *thread = model.current;
 	struct location *location;
@@ -448,19 +413,19 @@ bool model_cas(struct model_site *site, volatile void *p, size_t bytes, uint64_t
 	struct message before;
 	unsigned place;
 
-	meet(site);
+	model__meet(site);
 	if (!thread)
 		model_violated("a compare-and-swap outside the threads");
 	location = model__location(p, bytes, site->what);
 	if (!begin(site, location))
 		return true;
 	place = choose_place(location, thread->now.at[index_of(location)], false);
-	if (cas_fails(site, location, place, expected))
+	if (cas_fails(site, location, place, expected, is_weak))
 		return false;
 	if (place + 1u < location->count && location->messages[place + 1].by_update)
 		model__end(PRUNED); /* somebody has updated this one: cannot be */
 	before = location->messages[place];
-	note_place(thread, index_of(location), (uint16_t)place);
+	note_place(thread, index_of(location), (uint8_t)place);
 	note_read(thread, location, place);
 	learn(thread, &before, site->used);
 	message = add_message(location, place + 1, value, true);
@@ -473,11 +438,23 @@ bool model_cas(struct model_site *site, volatile void *p, size_t bytes, uint64_t
 	return true;
 }
 
+bool model_cas(struct model_site *site, volatile void *p, size_t bytes, uint64_t *expected,
+	       uint64_t value)
+{
+	return cas(site, p, bytes, expected, value, true);
+}
+
+bool model_cas_strong(struct model_site *site, volatile void *p, size_t bytes, uint64_t expected,
+		      uint64_t value)
+{
+	return cas(site, p, bytes, &expected, value, false);
+}
+
 void model_fence(struct model_site *site)
 {
 	struct thread *thread = model.current;
 
-	meet(site);
+	model__meet(site);
 	if (!thread || !begin(site, NULL))
 		return;
 	if (site->used & MODEL_ACQUIRE)
@@ -507,6 +484,54 @@ void model_relax(void)
 	thread->reads = 0;
 }
 
+/* --- for futex.c ----------------------------------------------------------------------------- */
+
+void model__join_place(struct view *into, const struct view *from, unsigned index)
+{
+	if (into->at[index] < from->at[index])
+		into->at[index] = from->at[index];
+}
+
+/* The value that the kernel finds in a futex word: none that is older than the last wake saw. */
+uint64_t model__read_for_kernel(struct location *location)
+{
+	struct thread *thread = model.current;
+	const unsigned index = index_of(location);
+	unsigned place;
+
+	model__join_place(&thread->now, &model.kernel, index);
+	model__join_place(&thread->heard, &model.kernel, index);
+	place = choose_place(location, thread->now.at[index], false);
+	note_place(thread, index, (uint8_t)place);
+	return location->messages[place].value;
+}
+
+/* Wait until nobody holds it, and hold it: the newest value then, which is 0. */
+void model__lock(struct model_site *take, struct model_site *lock, uint32_t *mutex)
+{
+	struct location *location = model__location(mutex, sizeof(*mutex), lock->what);
+	struct thread *thread = model.current;
+	struct message *message;
+	struct message before;
+	unsigned place;
+
+	model__meet(take);
+	model__reach(lock, (struct step){(uint8_t)index_of(location), false});
+	place = location->count - 1u;
+	before = location->messages[place];
+	note_place(thread, index_of(location), (uint8_t)place);
+	learn(thread, &before, take->used);
+	message = add_message(location, place + 1, 1, true);
+	publish(thread, message, index_of(location), place + 1, take->used);
+	model__join(&message->view, &before.view);
+	model__trace(lock, "%s is locked", name(location));
+}
+
+uint64_t model__newest(unsigned index)
+{
+	return model.locations[index].messages[model.locations[index].count - 1].value;
+}
+
 /* --- an execution's beginning and end -------------------------------------------------------- */
 
 void model__memory_start(void)
@@ -514,6 +539,7 @@ void model__memory_start(void)
 	for (unsigned i = 0; i < model.location_count; i++)
 		model.locations[i].touched = false;
 	memset(&model.total, 0, sizeof(model.total));
+	memset(&model.kernel, 0, sizeof(model.kernel));
 }
 
 void model__memory_settle(void)

@@ -46,6 +46,7 @@ struct model_mutation {
 	const char *function;
 	enum model_kind kind;
 	enum model_order order;
+	int line; /* only those on this line; 0: all */
 };
 
 /* One line of the list that is worked off: a target with an argument, bounds, what to expect. */
@@ -69,6 +70,10 @@ struct model_case {
 					     (few) < 0 ? 0 : (few),     \
 	}
 
+/* At most so many preemptions, for programs that are too large for every interleaving. */
+#define MODEL_PREEMPTED(full, full_stale, few, few_stale) \
+	.bounds = {full, full_stale}, .quick = {few, few_stale}
+
 /* A table of cases, ended by one without a target. */
 extern const struct model_case model_litmus_cases[];
 extern const struct model_case model_spsc_cases[];
@@ -76,6 +81,7 @@ extern const struct model_case model_wake_cases[];
 extern const struct model_case model_wake_updates_cases[];
 extern const struct model_case model_space_cases[];
 extern const struct model_case model_death_cases[];
+extern const struct model_case model_doze_cases[];
 
 /* Does it hold? If not, the execution ends as a violation that says `what`. */
 #define model_check(condition, what) ((condition) ? (void)0 : model_violated(what))
@@ -89,6 +95,9 @@ unsigned model_pick(unsigned n);
 
 /* Sleep until the notifier's bell rings; a bell that has rung since the last wait counts. */
 void model_wait(const struct quoit_notify *notify);
+
+/* In setup(): memory for what the sources under test allocate, a part of the shared structure. */
+void model_arena(void *memory, size_t bytes);
 
 /* Call the bytes at `p` so in traces. */
 void model_name(const volatile void *p, size_t bytes, const char *name);

@@ -10,8 +10,8 @@
 
 #include <model/model.h>
 
-#define LOCATIONS    26 /* with the clocks, a view fills one cache line */
-#define MESSAGES     96 /* to one location in one execution */
+#define LOCATIONS    52 /* with the clocks, a view fills one cache line */
+#define MESSAGES     96 /* to one location in one execution, at most 255 */
 #define STEPS_MOST   4000
 #define OBJECT_BELL  64 /* objects of a step: locations, then bells, then the fence */
 #define OBJECT_FENCE 127
@@ -21,7 +21,7 @@
  * thread how far it has been heard of (a vector clock). Joining two is taking the greater of each.
  */
 struct view {
-	uint16_t at[LOCATIONS];
+	uint8_t at[LOCATIONS];
 	uint16_t clock[MODEL_THREADS];
 };
 
@@ -57,10 +57,13 @@ struct thread {
 	enum thread_state state;
 	struct step next;
 	enum model_kind kind;
-	bool spins; /* waits until something that it read has changed */
+	bool spins;    /* waits until something that it read has changed */
+	bool woken;    /* from its sleep on a futex */
+	bool gives_up; /* does not wait for that */
+	struct location *sleeps_on;
 	bool died;
-	uint32_t reads; /* bit per location, since the last relax */
-	uint32_t spin_on;
+	uint64_t reads; /* bit per location, since the last relax */
+	uint64_t spin_on;
 	uint32_t read_serial[LOCATIONS];
 	struct view now;     /* happened before the next step */
 	struct view heard;   /* will have, after an acquire fence */
@@ -82,7 +85,8 @@ struct model {
 	struct thread *current; /* NULL outside the threads */
 	struct thread threads[MODEL_THREADS];
 	unsigned thread_count;
-	struct view total; /* what the full fences so far have seen */
+	struct view total;  /* what the full fences so far have seen */
+	struct view kernel; /* of each futex word, what the wakes so far have seen */
 	struct location locations[LOCATIONS];
 	unsigned location_count;
 	bool rung[MODEL_BELLS];
@@ -103,18 +107,20 @@ extern struct model model;
 /* Faults put into the checker itself, to see the litmus tests fail. */
 enum model_fault {
 	FAULT_NONE,
-	FAULT_NEWEST_ONLY,  /* no stale reads: sequential consistency */
-	FAULT_NO_ACQUIRE,   /* an acquire load learns nothing */
-	FAULT_ALL_ACQUIRE,  /* every load acquires */
-	FAULT_FENCE_LOCAL,  /* full fences do not know each other */
-	FAULT_APPEND_ONLY,  /* no store before a newer one */
-	FAULT_CHAIN_BROKEN, /* an update does not continue a release sequence */
-	FAULT_UPDATE_SPLIT, /* an update may read something that is not its predecessor */
-	FAULT_NO_COHERENCE, /* a read does not forbid older reads */
-	FAULT_CAS_STRONG,   /* a weak compare-and-swap never fails by itself */
-	FAULT_NO_RACES,	    /* plain accesses are not looked at */
-	FAULT_LOUD_BELL,    /* a wait never sleeps */
-	FAULT_ASLEEP,	    /* sleep sets forget to wake on a dependent step */
+	FAULT_NEWEST_ONLY,    /* no stale reads: sequential consistency */
+	FAULT_NO_ACQUIRE,     /* an acquire load learns nothing */
+	FAULT_ALL_ACQUIRE,    /* every load acquires */
+	FAULT_FENCE_LOCAL,    /* full fences do not know each other */
+	FAULT_APPEND_ONLY,    /* no store before a newer one */
+	FAULT_CHAIN_BROKEN,   /* an update does not continue a release sequence */
+	FAULT_UPDATE_SPLIT,   /* an update may read something that is not its predecessor */
+	FAULT_NO_COHERENCE,   /* a read does not forbid older reads */
+	FAULT_CAS_STRONG,     /* a weak compare-and-swap never fails by itself */
+	FAULT_NO_RACES,	      /* plain accesses are not looked at */
+	FAULT_LOUD_BELL,      /* a wait never sleeps */
+	FAULT_ASLEEP,	      /* sleep sets forget to wake on a dependent step */
+	FAULT_NEVER_SPURIOUS, /* no sleep ends for nothing */
+	FAULT_FUTEX_BLIND,    /* a futex wait does not look at the word */
 	FAULTS,
 };
 
@@ -162,8 +168,17 @@ void model__memory_settle(void); /* put the final values where finish() can read
 struct location *model__location(const volatile void *p, size_t bytes, const char *what);
 void model__join(struct view *into, const struct view *from);
 bool model__has_news(const struct thread *thread);
+void model__join_place(struct view *into, const struct view *from, unsigned index);
+uint64_t model__read_for_kernel(struct location *location);
+uint64_t model__newest(unsigned index);
+void model__lock(struct model_site *take, struct model_site *lock, uint32_t *mutex);
+
+/* --- site.c --- */
+
+void model__meet(struct model_site *site); /* before each operation */
 void model__sites_start(const struct model_mutation *mutation);
-bool model__mutation_bit(void);
+bool model__mutation_bit(void);		     /* an operation that it concerns was met */
+const struct model_site *model__sites(void); /* all that were ever met */
 
 /* --- thread.c --- */
 
@@ -177,7 +192,15 @@ void model__switch_to(struct thread *from, struct thread *to); /* NULL: the expl
 void model__races_open(void *shared, size_t bytes);
 void model__races_start(void);
 void model__race_atomic(const volatile void *p, size_t bytes, unsigned index);
+void model__race_begun(const volatile void *p);	  /* set up before it is shared? */
 int model__race_location(const volatile void *p); /* index of the location there, or -1 */
+
+/* --- mutate.c --- */
+
+/* `tables` are ended by NULL; `name` may be NULL. Both give what the program exits with. */
+int model__mutate(const struct model_case *const *tables, const char *text, const char *name,
+		  bool full);
+int model__list_sites(const struct model_case *const *tables, const char *name);
 
 /* --- trace.c --- */
 

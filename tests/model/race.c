@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define BYTES_A_CELL 8
-#define CELLS	     1024
+#define CELLS	     4096
 
 struct cell {
 	uint16_t reads[MODEL_THREADS];
@@ -84,8 +84,6 @@ static void look(size_t at, unsigned self, const struct view *now, bool writes)
 		cell->touched = 1;
 		touched[touched_count++] = (uint16_t)at;
 	}
-	if (locations[2 * at] || locations[2 * at + 1])
-		report(at, "a plain access to an atomic location, by", self);
 	if (cell->write > now->clock[cell->writer])
 		report(at,
 		       writes ? "written while it may still be written by"
@@ -102,6 +100,27 @@ static void look(size_t at, unsigned self, const struct view *now, bool writes)
 	cell->writer = (uint8_t)self;
 }
 
+/*
+ * Whoever makes something writes it plainly before it shows it to others: that is allowed as long
+ * as nobody has used it as an atomic location in this execution, and looked at when somebody does.
+ */
+static bool is_shared(size_t at)
+{
+	return locations[at] && model.locations[locations[at] - 1].touched;
+}
+
+void model__race_begun(const volatile void *p)
+{
+	const size_t offset = (uintptr_t)p - base;
+	const struct cell *cell;
+
+	if (offset >= length || model_fault == FAULT_NO_RACES)
+		return;
+	cell = &cells[offset / BYTES_A_CELL];
+	if (cell->touched && cell->write > model.current->now.clock[cell->writer])
+		report(offset / BYTES_A_CELL, "used while it may still be set up by", cell->writer);
+}
+
 static inline void plain(const volatile void *p, size_t bytes, bool writes)
 {
 	const size_t offset = (uintptr_t)p - base;
@@ -109,6 +128,10 @@ static inline void plain(const volatile void *p, size_t bytes, bool writes)
 
 	if (offset >= length || !thread || model_fault == FAULT_NO_RACES)
 		return;
+	for (size_t at = offset / 4; at <= (offset + bytes - 1) / 4; at++)
+		if (is_shared(at))
+			report(at / 2, "a plain access to an atomic location, by",
+			       (unsigned)(thread - model.threads));
 	for (size_t at = offset / BYTES_A_CELL; at <= (offset + bytes - 1) / BYTES_A_CELL; at++)
 		look(at, (unsigned)(thread - model.threads), &thread->now, writes);
 }

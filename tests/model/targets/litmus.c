@@ -9,10 +9,16 @@
  */
 #include <model/model.h>
 
+#include <errno.h>
+#include <pthread.h>
+
+#include <model/seam.h>
+
 static struct {
 	QUOIT_ISOLATED uint32_t x;
 	QUOIT_ISOLATED uint32_t y;
 	QUOIT_ISOLATED uint64_t payload;
+	QUOIT_ISOLATED pthread_mutex_t mutex;
 } s;
 
 static uint64_t r[4]; /* what the threads have read */
@@ -243,6 +249,57 @@ static const struct model_target dies = {.name = "dies",
 					 .finish = half_done,
 					 .mortal = 1};
 
+/* --- futexes and mutexes ------------------------------------------------------------------------
+ */
+
+THREAD(x1_wake, quoit_store_release(&s.x, 1); (void)quoit_add(&s.y, 1);
+       (void)quoit__sys_futex_wake(&s.y, 9))
+THREAD(x1_wake_only, quoit_store_release(&s.x, 1); (void)quoit__sys_futex_wake(&s.y, 9))
+THREAD(wake_one, (void)quoit_add(&s.y, 1); (void)quoit__sys_futex_wake(&s.y, 1))
+THREAD(wake_two, (void)quoit_add(&s.y, 1); (void)quoit__sys_futex_wake(&s.y, 2))
+THREAD(look_and_sleep, const uint32_t key = quoit_load(&s.y);
+       if (!quoit_load_acquire(&s.x))(void) quoit__sys_futex_wait(&s.y, key, 0))
+THREAD(look_early, const uint32_t key = quoit_load_acquire(&s.y);
+       if (!quoit_load_acquire(&s.x))(void) quoit__sys_futex_wait(&s.y, key, 0))
+THREAD(sleep_r0, r[0] = (uint64_t)quoit__sys_futex_wait(&s.y, 0, 0))
+THREAD(sleep_r1, r[1] = (uint64_t)quoit__sys_futex_wait(&s.y, 0, 0))
+THREAD(sleep_late, r[0] = (uint64_t)quoit__sys_futex_wait(&s.y, 0, 1))
+OUTCOME(for_nothing, r[0] == (uint64_t)-EINTR, "awake for nothing")
+OUTCOME(too_late, r[0] == (uint64_t)-ETIMEDOUT, "too late")
+TARGET(futex_changed, nothing, T("waker", x1_wake), T("sleeper", look_early));
+TARGET(futex_relaxed, nothing, T("waker", x1_wake), T("sleeper", look_and_sleep));
+TARGET(futex_unchanged, nothing, T("waker", x1_wake_only), T("sleeper", look_early));
+TARGET(futex_spurious, for_nothing, T("waker", wake_one), T("sleeper", sleep_r0));
+TARGET(futex_deadline, too_late, T("sleeper", sleep_late));
+TARGET(futex_one, nothing, T("waker", wake_one), T("P1", sleep_r0), T("P2", sleep_r1));
+TARGET(futex_two, nothing, T("waker", wake_two), T("P1", sleep_r0), T("P2", sleep_r1));
+
+THREAD(count_locked, pthread_mutex_lock(&s.mutex); s.payload++; pthread_mutex_unlock(&s.mutex))
+THREAD(
+	count_tried, if (!pthread_mutex_trylock(&s.mutex)) {
+		s.payload++;
+		pthread_mutex_unlock(&s.mutex);
+		r[0] = 0;
+	})
+THREAD(count_unlocked, s.payload++)
+THREAD(lock_twice, pthread_mutex_lock(&s.mutex); pthread_mutex_lock(&s.mutex))
+OUTCOME(not_two, s.payload != 2, "a count was lost")
+OUTCOME(not_counted, s.payload != (r[0] ? 1 : 2), "a count was lost")
+OUTCOME(refused, r[0] == 99, "refused")
+TARGET(mutex_locked, not_two, T("P0", count_locked), T("P1", count_locked));
+TARGET(mutex_tried, not_counted, T("P0", count_locked), T("P1", count_tried));
+TARGET(mutex_refused, refused, T("P0", count_locked), T("P1", count_tried));
+TARGET(mutex_ignored, not_two, T("P0", count_locked), T("P1", count_unlocked));
+TARGET(mutex_twice, nothing, T("P0", lock_twice));
+
+/* What is set up by plain stores before it is shown. */
+THREAD(show_x, *(volatile uint32_t *)&s.x = 1; quoit_store_release(&s.y, 1))
+THREAD(use_x, if (quoit_load_acquire(&s.y)) r[0] = quoit_load(&s.x))
+THREAD(use_x_early, if (quoit_load(&s.y)) r[0] = quoit_load(&s.x))
+OUTCOME(not_set_up, r[0] == 0, "it was not set up")
+TARGET(set_up, not_set_up, T("maker", show_x), T("user", use_x));
+TARGET(set_up_late, not_set_up, T("maker", show_x), T("user", use_x_early));
+
 /* --- the list -----------------------------------------------------------------------------------
  */
 
@@ -297,6 +354,20 @@ const struct model_case model_litmus_cases[] = {
 	NEVER(spin_ends),
 	SHOWS(spin_for_ever, "spins"),
 	SHOWS(dies, "between"),
+	NEVER(futex_changed),
+	SHOWS(futex_relaxed, "nobody wakes"),
+	SHOWS(futex_unchanged, "nobody wakes"),
+	SHOWS(futex_spurious, "for nothing"),
+	SHOWS(futex_deadline, "too late"),
+	SHOWS(futex_one, "nobody wakes"),
+	NEVER(futex_two),
+	NEVER(mutex_locked),
+	NEVER(mutex_tried),
+	SHOWS(mutex_refused, "refused"),
+	SHOWS(mutex_ignored, "race"),
+	SHOWS(mutex_twice, "lock"),
+	NEVER(set_up),
+	SHOWS(set_up_late, "set up"),
 	{.name = "sb_relaxed, preemptions bounded",
 	 .target = &sb_relaxed,
 	 .breaks = "neither",
