@@ -280,6 +280,50 @@ $(O)/$(soak): $(call object,$(wildcard tests/soak/*.c)) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
+# The ring benchmark: each file of contenders twice, for words and for lines, and only those whose
+# headers are here (DPDK_CFLAGS says where DPDK's are; they are all it takes).
+rings_bench := tests/bench/rings/rings
+rings_peers := ck=ck_ring.h boost=boost/lockfree/queue.hpp rte=rte_ring.h \
+               urcu=urcu/wfcqueue.h concurrentqueue=concurrentqueue/concurrentqueue.h
+dpdk_places := /usr/include/dpdk /usr/include/$(shell gcc -print-multiarch 2>/dev/null)/dpdk
+dpdk_places += $(dpdk_places:%=build/dpdk%)
+DPDK_CFLAGS ?= $(addprefix -I,$(wildcard $(dpdk_places)))
+flags_of_rte := $(patsubst -I%,-isystem %,$(filter -I%,$(DPDK_CFLAGS))) -include rte_config.h
+libs_of_urcu := -lurcu-common
+
+ifneq ($(filter %/$(rings_bench),$(MAKECMDGOALS)),)
+can_include = $(shell echo '\#include <$(2)>' | \
+                g++ $(flags_of_$(1)) $(CFLAGS) -x c++ -E - >/dev/null 2>&1 && echo $(1))
+peers_here := $(foreach p,$(rings_peers),$(call can_include,$(firstword $(subst =, ,$p)),\
+                $(lastword $(subst =, ,$p))))
+rings_own  := $(filter-out $(foreach p,$(rings_peers),%/$(firstword $(subst =, ,$p)).c) \
+                %/main.c,$(wildcard tests/bench/rings/*.c))
+rings_files := $(basename $(rings_own) \
+                 $(foreach p,$(peers_here),$(wildcard tests/bench/rings/$p.c*)))
+endif
+
+bench_objects = $(foreach w,1 8,$(rings_files:%=$(O)/obj/%.$w.o))
+bench_ready   = tests/bench/rings/rings.h $(O)/flags $(include_root)/config.h
+cxx_flags     = -std=gnu++17 $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(c_flags))
+words_of      = $(if $(suffix $*),-DITEM_WORDS=$(subst .,,$(suffix $*))) $(flags_of_$(basename $(*F)))
+
+.SECONDEXPANSION:
+$(O)/obj/tests/bench/rings/%.o: tests/bench/rings/$$(basename %).c $(bench_ready) | $(include_tree)
+	$(call say,CC,$< ($*))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(cpp_flags) $(c_flags) $(words_of) -MMD -MP -c -o $@ $<
+
+$(O)/obj/tests/bench/rings/%.o: tests/bench/rings/$$(basename %).cc $(bench_ready) | $(include_tree)
+	$(call say,CXX,$< ($*))
+	@mkdir -p $(@D)
+	$(Q)g++ $(cpp_flags) $(cxx_flags) $(words_of) -MMD -MP -c -o $@ $<
+
+$(O)/$(rings_bench): $(O)/obj/tests/bench/rings/main.o $(bench_objects) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)g++ $(link_flags) -o $@ $^ $(foreach p,$(peers_here),$(libs_of_$p)) $(URING_LIBS)
+
+
 every_test := $(cmocka) $(stress) $(soak) $(bench) $(tools)
 
 tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
@@ -349,6 +393,20 @@ bench-net: ## Cost of a request against epoll, raw io_uring and redis (ROUNDS=5)
 	$(call again,release) all $(bench:%=build/release/%)
 	@bash tests/bench/net.sh build/release
 
+# The rings once for this machine and once for any x86-64 since 2009.
+rings_v2 := $(if $(filter x86_64,$(shell uname -m)),build/v2)
+
+bench-rings: ## Every ring against its peers and the machine's limits (CELLS='spsc*' ROUNDS=7)
+	@tests/support/install-packages.sh bench
+	@bash tests/bench/rings.sh --unpack-dpdk build/dpdk
+	+@$(MAKE) --no-print-directory $(jobs) VARIANT=release O=build/native \
+		CFLAGS='$(CFLAGS) -march=native' build/native/$(rings_bench)
+ifneq ($(rings_v2),)
+	+@$(MAKE) --no-print-directory $(jobs) VARIANT=release O=$(rings_v2) \
+		CFLAGS='$(CFLAGS) -march=x86-64-v2' $(rings_v2)/$(rings_bench)
+endif
+	@bash tests/bench/rings.sh build/native $(rings_v2)
+
 lint: $(include_root)/config.h ## Look whether the tree keeps its rules
 	@tests/lint/tidy.sh $<
 
@@ -396,6 +454,6 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate-wake \
-	bench-net lint headers format deps help config-help show-config clean FORCE
+	bench-net bench-rings lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -21,7 +21,8 @@ when_included="sodium.h=libsodium-dev uthash.h=uthash-dev utlist.h=uthash-dev nu
 sources="numa rings io runtime examples"
 tests_too="cmocka.h=libcmocka-dev"
 test_tools="redis-tools g++ clang-format-14|clang-format"
-bench_tools="redis-tools linux-perf|linux-tools-generic"
+bench_tools="redis-tools linux-perf|linux-tools-generic g++ gnuplot-nox libck-dev libboost-dev
+	liburcu-dev libconcurrentqueue-dev"
 
 # The header=package words that the sources ask for.
 wanted_headers()
