@@ -169,8 +169,20 @@ size_t quoit_lane_pending(const struct quoit_lane *lane)
 	return (size_t)quoit_min(n, lane->mask + 1);
 }
 
+int quoit_lane_attach_meter(struct quoit_lane *lane, struct quoit_meter *meter)
+{
+#ifdef QUOIT_CONFIG_METRICS
+	lane->meter = meter ? &meter->producer : NULL;
+	return 0;
+#else
+	(void)lane;
+	(void)meter;
+	return -EOPNOTSUPP;
+#endif
+}
+
 /* An event that a sleeping reader must not miss. Any thread, so nothing of the producer's. */
-static void wake_reader(struct quoit_lane *lane)
+static void ring_bell(struct quoit_lane *lane)
 {
 	struct quoit_notify *const notify = lane->notify;
 
@@ -183,15 +195,23 @@ static void wake_reader(struct quoit_lane *lane)
 
 void quoit_lane_close(struct quoit_lane *lane)
 {
+	struct quoit_lane_waits *const waits = lane->waits;
+
 	quoit_store_release(&lane->closed, 1); /* close: pairs with quoit_lane_is_closed() */
-	wake_reader(lane);
+	if (waits) {
+		quoit_crowd_signal_all(waits->crowd);
+		quoit_event_signal(&waits->space);
+	}
+	ring_bell(lane);
 }
 
 void quoit_lane_finish(struct quoit_lane *lane)
 {
 	quoit_lane_publish(lane);
 	quoit_store_release(&lane->finished, 1); /* finish: pairs with quoit_lane_is_drained() */
-	wake_reader(lane);
+	if (lane->waits)
+		quoit_crowd_signal_all(lane->waits->crowd); /* it may be the end for each */
+	ring_bell(lane);
 }
 
 bool quoit_lane_is_drained(const struct quoit_lane *lane)

@@ -26,10 +26,14 @@
  * close    quoit_lane_close: closed     quoit_lane_is_closed          nothing: an event
  * finish   quoit_lane_finish: finished  quoit_lane_is_drained         the final tail
  * sleep    quoit_wake_arm               quoit_wake_owed               see notify.h
+ * doze     quoit_crowd_arm              quoit_crowd_choose            see crowd.h: consumers
+ * doze     quoit_event_arm              quoit_event_owed              see wait.h: the producer
  */
 #ifndef QUOIT_RINGS_LANE_H
 #define QUOIT_RINGS_LANE_H
 
+#include <quoit/rings/crowd.h>
+#include <quoit/rings/metrics.h>
 #include <quoit/rings/notify.h>
 
 QUOIT_C_BEGIN
@@ -47,6 +51,12 @@ QUOIT_C_BEGIN
 struct quoit_lane_block {
 	QUOIT_ISOLATED uint64_t done; /* consumers: the sum of what was given back */
 	uint64_t void_at;	      /* producer: where the block began when it last was void */
+};
+
+/* What those sleep on who wait for a lane. Lanes of one ring share the crowd. See lane_wait.h. */
+struct quoit_lane_waits {
+	struct quoit_event space;  /* the producer */
+	struct quoit_crowd *crowd; /* the consumers */
 };
 
 /* Caller's memory, aligned to QUOIT_ISOLATION. Touch the fields only through the functions. */
@@ -71,9 +81,21 @@ struct quoit_lane {
 	uint32_t blocks_bits; /* log2 of the number of blocks */
 	void *slots;	      /* the caller's, for the typed shell: a lane never looks at it */
 	struct quoit_notify *notify;
+	struct quoit_lane_waits *waits;
 	uint32_t closed;
 	uint32_t finished;
+#ifdef QUOIT_CONFIG_METRICS
+	struct quoit_meter_side *meter; /* the producer's */
+#endif
 };
+
+/* A meter that is attached to a lane or a consumer, or NULL: a constant where rings do not count.
+ */
+#ifdef QUOIT_CONFIG_METRICS
+#define quoit__lane_meter(owner) ((owner)->meter)
+#else
+#define quoit__lane_meter(owner) ((struct quoit_meter_side *)NULL)
+#endif
 
 /* A span of slots that belongs to one consumer: [at, at + n) of the lane's array. */
 struct quoit_claim {
@@ -119,6 +141,24 @@ QUOIT_HOT void quoit_lane_attach(struct quoit_lane *lane, struct quoit_notify *n
 {
 	lane->notify = notify;
 }
+
+/*
+ * Let the blocking calls of lane_wait.h and take_wait.h sleep on this lane, or no more with NULL.
+ * Thread: before the first commit; the lane's owner.   Owns: `waits`, zeroed but for its crowd,
+ * must outlive both sides.   Cost: from now on a fence with every publication and every block given
+ * back.
+ */
+QUOIT_HOT void quoit_lane_attach_waits(struct quoit_lane *lane, struct quoit_lane_waits *waits)
+{
+	lane->waits = waits;
+}
+
+/*
+ * Let the producer count: its side of the meter is written, or none with NULL.
+ * Thread: producer.   Owns: `meter` must outlive the producer.
+ * Errors: -EOPNOTSUPP where rings were built without CONFIG_METRICS.
+ */
+QUOIT_MUST_CHECK int quoit_lane_attach_meter(struct quoit_lane *lane, struct quoit_meter *meter);
 
 QUOIT_HOT size_t quoit_lane_capacity(const struct quoit_lane *lane)
 {
@@ -197,8 +237,10 @@ QUOIT_HOT size_t quoit_lane_reserve(struct quoit_lane *lane, size_t want, size_t
 	if (quoit_unlikely(!want || quoit_lane_is_closed(lane)))
 		return 0;
 	if (quoit_unlikely(quoit__lane_room(lane, want) < want) &&
-	    !quoit__lane_step_over(lane, want))
+	    !quoit__lane_step_over(lane, want)) {
+		quoit__meter_failure(quoit__lane_meter(lane));
 		return 0;
+	}
 	return quoit__lane_lease(lane, want, at);
 }
 
@@ -206,8 +248,10 @@ QUOIT_HOT size_t quoit_lane_reserve(struct quoit_lane *lane, size_t want, size_t
 QUOIT_HOT size_t quoit__lane_reserve_some(struct quoit_lane *lane, size_t want, size_t *at)
 {
 	if (quoit_unlikely(!quoit__lane_room(lane, want)) &&
-	    (!want || !quoit__lane_step_over(lane, 1)))
+	    (!want || !quoit__lane_step_over(lane, 1))) {
+		quoit__meter_failure(quoit__lane_meter(lane));
 		return 0;
+	}
 	return quoit__lane_lease(lane, want, at);
 }
 
@@ -236,21 +280,34 @@ QUOIT_HOT bool quoit_lane_is_unpublished(const struct quoit_lane *lane)
 	return lane->tail_own != quoit_load(&lane->tail); /* ours */
 }
 
+/* Count what is about to be published. */
+QUOIT_HOT void quoit__lane_meter_sent(struct quoit_lane *lane)
+{
+	struct quoit_meter_side *const side = quoit__lane_meter(lane);
+
+	if (side)
+		quoit__meter_batch(side, lane->tail_own - quoit_load(&lane->tail)); /* ours */
+}
+
 /*
  * Make everything committed visible, without waking anybody: the caller puts quoit_wake_fence()
- * and quoit_wake_owed() behind the last of its publications.
+ * and quoit_wake_owed() behind the last of its publications, or quoit_crowd_signal() if there are
+ * waits.
  */
 QUOIT_HOT void quoit_lane_publish(struct quoit_lane *lane)
 {
+	quoit__lane_meter_sent(lane);
 	/* publish: pairs with quoit__lane_look() and quoit_lane_has_news() */
 	quoit_store_release(&lane->tail, lane->tail_own);
 }
 
-/* Wake the attached reader if it sleeps. Call after a store that it must not miss. */
-QUOIT_HOT void quoit__lane_notify(struct quoit_lane *lane)
+/* Wake one sleeping consumer, and the attached reader if it sleeps. */
+QUOIT_SLOW void quoit__lane_wake(struct quoit_lane *lane)
 {
 	struct quoit_notify *const notify = lane->notify;
 
+	if (lane->waits)
+		quoit_crowd_signal(lane->waits->crowd);
 	if (!notify)
 		return;
 	quoit_wake_fence();
@@ -262,7 +319,14 @@ QUOIT_HOT void quoit__lane_notify(struct quoit_lane *lane)
 	}
 }
 
-/* Publish what was committed later, and wake the reader if it sleeps. */
+/* The same for a lane that may have nobody attached. Call after a store that they must not miss. */
+QUOIT_HOT void quoit__lane_notify(struct quoit_lane *lane)
+{
+	if (quoit_unlikely(((uintptr_t)lane->notify | (uintptr_t)lane->waits) != 0))
+		quoit__lane_wake(lane);
+}
+
+/* Publish what was committed later, and wake a consumer that sleeps. */
 QUOIT_HOT void quoit_lane_flush(struct quoit_lane *lane)
 {
 	quoit_lane_publish(lane);
@@ -270,11 +334,11 @@ QUOIT_HOT void quoit_lane_flush(struct quoit_lane *lane)
 }
 
 /*
- * Publish `n` of the reserved slots, in order, and wake the reader if it sleeps. What an earlier
+ * Publish `n` of the reserved slots, in order, and wake a consumer that sleeps. What an earlier
  * reserve granted beyond n goes back to the lane. An open reservation may still be committed after
  * close.
  *
- * Thread: producer.   Cost: one release store; with a notifier also a fence and a load.
+ * Thread: producer.   Cost: one release store; with a notifier or waits also a fence and a load.
  */
 QUOIT_HOT void quoit_lane_commit(struct quoit_lane *lane, size_t n)
 {
@@ -345,18 +409,24 @@ QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane, uint
 /*
  * Give the first `n` slots of a claim back; the claim is what is left. Claims may be given back in
  * any order: nobody waits for an earlier one.
- * Thread: the claimer's.   Owns: the slots may be overwritten at once.   Cost: one atomic add.
+ * Thread: the claimer's.   Owns: the slots may be overwritten at once.
+ * Cost: one atomic add; with waits, a fence and a load for each block that is complete.
  */
 QUOIT_HOT void quoit_lane_release(struct quoit_claim *claim, size_t n)
 {
 	struct quoit_lane *const lane = claim->lane;
 	struct quoit_lane_block *const block = &lane->blocks[claim->at >> lane->block_bits];
+	const uint64_t part = (uint64_t)n << lane->blocks_bits;
+	uint64_t sum;
 
 	QUOIT_ASSERT_HOT(n <= claim->n);
 	claim->at += n;
 	claim->n -= n;
 	/* free: pairs with quoit__lane_is_free() and quoit_lane_is_drained() */
-	(void)quoit_add(&block->done, (uint64_t)n << lane->blocks_bits);
+	sum = quoit_add(&block->done, part) + part;
+	/* Space comes back a block at a time: who completes one tells. */
+	if (quoit_unlikely(lane->waits != NULL) && !(sum & lane->mask))
+		quoit__event_tell(&lane->waits->space);
 }
 
 /*
@@ -401,8 +471,8 @@ size_t quoit_lane_length(const struct quoit_lane *lane);
 size_t quoit_lane_pending(const struct quoit_lane *lane);
 
 /*
- * Let no new reservation succeed, and wake the reader to tell it. What is reserved may still be
- * committed and what is committed will be read; the lane has ended when it is drained.
+ * Let no new reservation succeed, and wake all who sleep to tell them. What is reserved may still
+ * be committed and what is committed will be read; the lane has ended when it is drained.
  * Thread: any.
  */
 void quoit_lane_close(struct quoit_lane *lane);

@@ -20,6 +20,7 @@ void quoit_meter_read(const struct quoit_meter *meter, struct quoit_metrics *out
 	out->items_received = quoit_load(&got->items);
 	out->batches_received = quoit_load(&got->batches);
 	out->batch_received_max = quoit_load(&got->items_max);
+	out->claims_lost = quoit_load(&got->failures);
 	out->consumer_spins = quoit_load(&got->spins);
 	out->consumer_waits = quoit_load(&got->waits);
 	out->consumer_wait_ns = quoit_load(&got->wait_ns);
@@ -56,6 +57,7 @@ void quoit_metrics_merge(struct quoit_metrics *into, const struct quoit_metrics 
 	into->items_received += from->items_received;
 	into->batches_received += from->batches_received;
 	into->batch_received_max = larger(into->batch_received_max, from->batch_received_max);
+	into->claims_lost += from->claims_lost;
 	into->consumer_spins += from->consumer_spins;
 	into->consumer_waits += from->consumer_waits;
 	into->consumer_wait_ns += from->consumer_wait_ns;

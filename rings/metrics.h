@@ -22,7 +22,8 @@ struct quoit_meter_side {
 	QUOIT_ISOLATED uint64_t items;
 	uint64_t batches;
 	uint64_t items_max; /* the largest batch */
-	uint64_t failures;  /* producer: reservations refused because the ring was full */
+	uint64_t failures;  /* producer: reservations refused because the ring was full;
+			     * consumer: claims lost to a faster one */
 	uint64_t spins;	    /* pauses and yields while waiting */
 	uint64_t waits;	    /* waits that did not find at once what they wanted */
 	uint64_t wait_ns;   /* how long they took */
@@ -54,6 +55,7 @@ struct quoit_metrics {
 	uint64_t items_received;
 	uint64_t batches_received;
 	uint64_t batch_received_max;
+	uint64_t claims_lost;
 	uint64_t consumer_spins;
 	uint64_t consumer_waits;
 	uint64_t consumer_wait_ns;

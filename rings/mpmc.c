@@ -105,6 +105,27 @@ void quoit_mpmc_attach(struct quoit_mpmc *ring, struct quoit_notify *notify)
 	pthread_mutex_unlock(&registry->lock);
 }
 
+/* The lane's producer and the ring's consumers may sleep, if the ring has waits. */
+static void attach_waits(struct quoit_mpmc *ring, struct quoit_mpmc_lane *lane)
+{
+	lane->waits.crowd = ring->crowd;
+	quoit_lane_attach_waits(&lane->lane, ring->crowd ? &lane->waits : NULL);
+}
+
+int quoit_mpmc_attach_waits(struct quoit_mpmc *ring, struct quoit_crowd *crowd)
+{
+	struct quoit__mpmc_registry *const registry = ring->registry;
+
+	if (crowd && quoit_crowd_init(crowd, registry->options.consumers_most))
+		return -EINVAL;
+	pthread_mutex_lock(&registry->lock);
+	ring->crowd = crowd;
+	for (size_t i = 0; i < ring->lane_count; i++)
+		attach_waits(ring, ring->lanes[i]);
+	pthread_mutex_unlock(&registry->lock);
+	return 0;
+}
+
 /* Deal the shards anew: everybody looks at the ranks after having seen this. */
 static void deal(struct quoit_mpmc *ring)
 {
@@ -153,6 +174,7 @@ static int open_lane(struct quoit_mpmc *ring, int node)
 	}
 	lane->lane.slots = quoit_region_take(&region, slot_bytes, QUOIT_ISOLATION);
 	lane->lane.notify = registry->notify;
+	attach_waits(ring, lane);
 	lane->node = node;
 	lane->degraded = region.degraded;
 	registry->regions[index] = region;
@@ -220,6 +242,9 @@ void quoit_mpmc_deregister_producer(struct quoit_mpmc_producer *producer)
 
 	producer->lane->lane.leased = 0;
 	quoit_lane_finish(&producer->lane->lane);
+#ifdef QUOIT_CONFIG_METRICS
+	producer->lane->lane.meter = NULL; /* the next one brings its own */
+#endif
 	pthread_mutex_lock(&ring->registry->lock);
 	ring->registry->producing[producer->seat] = false;
 	deal(ring);
@@ -268,6 +293,18 @@ int quoit_mpmc_register_consumer(struct quoit_mpmc *ring, struct quoit_mpmc_cons
 		.random = (seat + 1) * UINT64_C(0x9e3779b97f4a7c15),
 	};
 	return 0;
+}
+
+int quoit_mpmc_attach_meter(struct quoit_mpmc_consumer *consumer, struct quoit_meter *meter)
+{
+#ifdef QUOIT_CONFIG_METRICS
+	consumer->meter = meter ? &meter->consumer : NULL;
+	return 0;
+#else
+	(void)consumer;
+	(void)meter;
+	return -EOPNOTSUPP;
+#endif
 }
 
 void quoit_mpmc_deregister_consumer(struct quoit_mpmc_consumer *consumer)
@@ -323,6 +360,8 @@ void quoit_mpmc_close(struct quoit_mpmc *ring)
 	quoit_store_release(&ring->closed, 1);
 	for (size_t i = 0; i < ring->lane_count; i++)
 		quoit_lane_close(&ring->lanes[i]->lane);
+	if (ring->crowd)
+		quoit_crowd_signal_all(ring->crowd); /* there may be no lane */
 	pthread_mutex_unlock(&registry->lock);
 }
 

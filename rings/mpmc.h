@@ -53,7 +53,8 @@ struct quoit_mpmc_options {
 	}
 
 struct quoit_mpmc_lane {
-	struct quoit_lane lane;	 /* lane.slots are its elements */
+	struct quoit_lane lane; /* lane.slots are its elements */
+	struct quoit_lane_waits waits;
 	QUOIT_ISOLATED int node; /* its memory's; below 0: no policy */
 	unsigned degraded;	 /* bits of enum quoit_region_shortfall */
 };
@@ -70,6 +71,7 @@ struct quoit_mpmc {
 	uint64_t closed;
 	size_t shard_lanes;
 	bool near_first;
+	struct quoit_crowd *crowd; /* attached, or NULL */
 	struct quoit__mpmc_registry *registry;
 };
 
@@ -107,6 +109,9 @@ struct quoit_mpmc_consumer {
 	uint64_t from_fullest;
 	uint64_t from_any;
 	uint64_t races_lost;
+#ifdef QUOIT_CONFIG_METRICS
+	struct quoit_meter_side *meter;
+#endif
 };
 
 /* --- setting up ------------------------------------------------------------------------------ */
@@ -129,6 +134,14 @@ void quoit_mpmc_destroy(struct quoit_mpmc *ring);
  * Thread: the ring's owner, before the first commit.   Owns: `notify` must outlive the producers.
  */
 void quoit_mpmc_attach(struct quoit_mpmc *ring, struct quoit_notify *notify);
+
+/*
+ * Let the consumers that wait sleep in `crowd`, and the producers on their lanes; no more with
+ * NULL. Thread: the ring's owner, before the first commit.   Owns: `crowd`, of which nothing needs
+ * to be set, must outlive the producers and consumers. Errors: -EINVAL if consumers_most is above
+ * QUOIT_CROWD_SEATS.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_attach_waits(struct quoit_mpmc *ring, struct quoit_crowd *crowd);
 
 /*
  * Become a producer: take over a lane that another one has left, or open a new one.
@@ -160,6 +173,14 @@ QUOIT_MUST_CHECK int quoit_mpmc_register_consumer(struct quoit_mpmc *ring,
 
 /* Give the seat back. Thread: the consumer's, with no claim open and nothing left to be popped. */
 void quoit_mpmc_deregister_consumer(struct quoit_mpmc_consumer *consumer);
+
+/*
+ * Let the consumer count: its side of the meter is written, or none with NULL.
+ * Thread: the consumer's.   Owns: `meter` must outlive the consumer.
+ * Errors: -EOPNOTSUPP where rings were built without CONFIG_METRICS.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_attach_meter(struct quoit_mpmc_consumer *consumer,
+					     struct quoit_meter *meter);
 
 /* --- producer: see the quoit_lane_ functions of the same verbs ------------------------------- */
 
@@ -229,10 +250,14 @@ QUOIT_HOT enum quoit_claim_status quoit_mpmc_claim(struct quoit_mpmc_consumer *c
 	} else {
 		consumer->races_lost += status == QUOIT_CLAIM_LOST;
 		status = quoit__mpmc_search(consumer, most, claim);
-		if (status != QUOIT_CLAIM_GOT)
+		if (status != QUOIT_CLAIM_GOT) {
+			if (status == QUOIT_CLAIM_LOST)
+				quoit__meter_failure(quoit__lane_meter(consumer));
 			return status;
+		}
 	}
 	consumer->held += claim->n;
+	quoit__meter_hold(quoit__lane_meter(consumer));
 	return QUOIT_CLAIM_GOT;
 }
 
@@ -258,6 +283,8 @@ QUOIT_HOT void quoit_mpmc_release(struct quoit_mpmc_consumer *consumer, struct q
 				  size_t n)
 {
 	consumer->held -= n;
+	quoit__meter_batch(quoit__lane_meter(consumer), n);
+	quoit__meter_release(quoit__lane_meter(consumer));
 	quoit_lane_release(claim, n);
 }
 
@@ -340,8 +367,8 @@ QUOIT_HOT bool quoit_mpmc_is_empty(const struct quoit_mpmc *ring)
 size_t quoit_mpmc_pending(const struct quoit_mpmc *ring);
 
 /*
- * Let no new reservation and no registration succeed, and wake the reader to tell it. The ring has
- * ended when it is drained.
+ * Let no new reservation and no registration succeed, and wake all who sleep to tell them. The ring
+ * has ended when it is drained.
  * Thread: any.   Cost: a lock.
  */
 void quoit_mpmc_close(struct quoit_mpmc *ring);

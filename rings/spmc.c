@@ -42,6 +42,18 @@ int quoit_spmc_register_consumer(struct quoit_spmc *ring, struct quoit_spmc_cons
 	return 0;
 }
 
+int quoit_spmc_attach_meter(struct quoit_spmc_consumer *consumer, struct quoit_meter *meter)
+{
+#ifdef QUOIT_CONFIG_METRICS
+	consumer->meter = meter ? &meter->consumer : NULL;
+	return 0;
+#else
+	(void)consumer;
+	(void)meter;
+	return -EOPNOTSUPP;
+#endif
+}
+
 void quoit_spmc_deregister_consumer(struct quoit_spmc_consumer *consumer)
 {
 	QUOIT_ASSERT(consumer->held == 0);

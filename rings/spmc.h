@@ -53,6 +53,9 @@ struct quoit_spmc_consumer {
 	uint64_t lingered;
 	uint64_t claims;
 	uint64_t races_lost;
+#ifdef QUOIT_CONFIG_METRICS
+	struct quoit_meter_side *meter;
+#endif
 };
 
 /* --- setting up ------------------------------------------------------------------------------ */
@@ -93,6 +96,14 @@ QUOIT_MUST_CHECK int quoit_spmc_register_consumer(struct quoit_spmc *ring,
 
 /* Give the seat back. Thread: the consumer's, with no claim open and nothing left to be popped. */
 void quoit_spmc_deregister_consumer(struct quoit_spmc_consumer *consumer);
+
+/*
+ * Let the consumer count: its side of the meter is written, or none with NULL.
+ * Thread: the consumer's.   Owns: `meter` must outlive the consumer.
+ * Errors: -EOPNOTSUPP where rings were built without CONFIG_METRICS.
+ */
+QUOIT_MUST_CHECK int quoit_spmc_attach_meter(struct quoit_spmc_consumer *consumer,
+					     struct quoit_meter *meter);
 
 /* --- producer: see the quoit_lane_ functions of the same verbs ------------------------------- */
 
@@ -153,8 +164,10 @@ QUOIT_HOT enum quoit_claim_status quoit_spmc_claim(struct quoit_spmc_consumer *c
 	if (quoit_likely(status == QUOIT_CLAIM_GOT)) {
 		consumer->held += claim->n;
 		consumer->claims++;
+		quoit__meter_hold(quoit__lane_meter(consumer));
 	} else if (status == QUOIT_CLAIM_LOST) {
 		consumer->races_lost++;
+		quoit__meter_failure(quoit__lane_meter(consumer));
 	}
 	return status;
 }
@@ -181,6 +194,8 @@ QUOIT_HOT void quoit_spmc_release(struct quoit_spmc_consumer *consumer, struct q
 				  size_t n)
 {
 	consumer->held -= n;
+	quoit__meter_batch(quoit__lane_meter(consumer), n);
+	quoit__meter_release(quoit__lane_meter(consumer));
 	quoit_lane_release(claim, n);
 }
 

@@ -70,6 +70,11 @@ static enum step next_step(const struct quoit_waiter *waiter)
 	return waiter->how.kind == QUOIT_WAIT_SLEEP ? STEP_SLEEP : STEP_BLOCK;
 }
 
+bool quoit__waiter_blocks(const struct quoit_waiter *waiter)
+{
+	return next_step(waiter) == STEP_BLOCK;
+}
+
 void quoit_waiter_init(struct quoit_waiter *waiter, const struct quoit_wait *how)
 {
 	waiter->how = *how;

@@ -259,6 +259,9 @@ uint32_t quoit_waiter_arm(struct quoit_waiter *waiter, struct quoit_event *event
  */
 void quoit_waiter_wait(struct quoit_waiter *waiter, struct quoit_event *event, uint32_t key);
 
+/* Is the next step a sleep until somebody wakes it? */
+bool quoit__waiter_blocks(const struct quoit_waiter *waiter);
+
 /* It found something to do: start again from the first pause. The deadline stays. */
 void quoit_waiter_reset(struct quoit_waiter *waiter);
 
