@@ -304,8 +304,10 @@ endif
 
 bench_objects = $(foreach w,1 8,$(rings_files:%=$(O)/obj/%.$w.o))
 bench_ready   = tests/bench/rings/rings.h $(O)/flags $(include_root)/config.h
-cxx_flags     = -std=gnu++17 $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(c_flags))
-words_of      = $(if $(suffix $*),-DITEM_WORDS=$(subst .,,$(suffix $*))) $(flags_of_$(basename $(*F)))
+cxx_flags     = -std=gnu++17 \
+                $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(c_flags))
+words_of      = $(if $(suffix $*),-DITEM_WORDS=$(subst .,,$(suffix $*))) \
+                $(flags_of_$(basename $(*F)))
 
 .SECONDEXPANSION:
 $(O)/obj/tests/bench/rings/%.o: tests/bench/rings/$$(basename %).c $(bench_ready) | $(include_tree)

@@ -229,7 +229,7 @@ constexpr contender shared(const char *variant, void *(*open)(const struct run *
 		capacity};
 }
 
-} // namespace
+}
 
 extern "C" {
 
