@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <quoit/rings/notify.h>
+#include <quoit/rings/wait.h>
 
 static void (*intruder)(void);
 static void look(void);
