@@ -24,10 +24,20 @@
 #define LIMIT_FULL  UINT64_C(40000000)
 #define LIMIT_QUICK UINT64_C(2000000)
 
+/* One a line. */
+/* clang-format off */
 static const struct model_case *const tables[] = {
-	model_litmus_cases, model_spsc_cases,  model_wake_cases, model_wake_updates_cases,
-	model_space_cases,  model_death_cases, model_doze_cases, NULL,
+	model_litmus_cases,
+	model_spsc_cases,
+	model_wake_cases,
+	model_wake_updates_cases,
+	model_space_cases,
+	model_death_cases,
+	model_doze_cases,
+	model_lane_cases,
+	NULL,
 };
+/* clang-format on */
 
 static struct {
 	bool full;

@@ -414,8 +414,12 @@ static bool cas(struct model_site *site, volatile void *p, size_t bytes, uint64_
 	unsigned place;
 
 	model__meet(site);
-	if (!thread)
-		model_violated("a compare-and-swap outside the threads");
+	if (!thread) {
+		if (fetch(p, bytes) != *expected)
+			return false;
+		put(p, bytes, value);
+		return true;
+	}
 	location = model__location(p, bytes, site->what);
 	if (!begin(site, location))
 		return true;
