@@ -37,6 +37,14 @@ static size_t lane_bytes(const struct quoit_mpsc_options *o)
 	return bytes;
 }
 
+/* Do rings have a place for a meter? */
+static int can_count(void)
+{
+	struct quoit_spsc probe;
+
+	return quoit_spsc_attach_meter(&probe, NULL);
+}
+
 static bool is_possible(const struct quoit_mpsc_options *o)
 {
 	struct quoit_spsc probe;
@@ -48,7 +56,8 @@ static bool is_possible(const struct quoit_mpsc_options *o)
 int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mpsc **channel)
 {
 	const struct quoit_region_options place = {
-		.bytes = sizeof(struct quoit_mpsc) + sizeof(struct quoit_mpsc_seats),
+		.bytes = sizeof(struct quoit_mpsc) + sizeof(struct quoit_event) +
+			 sizeof(struct quoit_mpsc_seats),
 		.node = -1, /* this thread touches it first */
 	};
 	struct quoit_region region;
@@ -57,11 +66,16 @@ int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mps
 
 	if (!is_possible(options))
 		return -EINVAL;
-	rc = quoit_region_open(&region, &place, NULL);
+	rc = options->metrics ? can_count() : 0;
+	if (!rc)
+		rc = quoit_region_open(&region, &place, NULL);
 	if (rc)
 		return rc;
 	made = quoit_region_take(&region, sizeof(*made), QUOIT_ISOLATION);
-	made->seats = quoit_region_take(&region, sizeof(*made->seats), sizeof(void *));
+	if (options->waits)
+		made->data_event =
+			quoit_region_take(&region, sizeof(*made->data_event), QUOIT_ISOLATION);
+	made->seats = quoit_region_take(&region, sizeof(*made->seats), QUOIT_ISOLATION);
 	rc = -pthread_mutex_init(&made->seats->lock, NULL);
 	if (rc) {
 		quoit_region_close(&region);
@@ -72,6 +86,7 @@ int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mps
 	made->item_bytes = options->item_bytes;
 	made->capacity = options->capacity_slots;
 	made->seats->options = *options;
+	made->seats->counts = options->metrics;
 	made->seats->region = region;
 	*channel = made;
 	return 0;
@@ -110,6 +125,27 @@ int quoit_mpsc_attach(struct quoit_mpsc *channel, struct quoit_notify *notify)
 		for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++)
 			quoit_spsc_attach(&quoit__mpsc_home_at(channel, id)->lane.ring, notify);
 		rc = 0;
+	}
+	quoit__mpsc_unlock(channel);
+	return rc;
+}
+
+int quoit_mpsc_attach_meters(struct quoit_mpsc *channel, bool on)
+{
+	int rc = can_count();
+
+	if (rc)
+		return rc;
+	quoit__mpsc_lock(channel);
+	if (channel->seats->producers) {
+		rc = -EBUSY;
+	} else {
+		quoit_store(&channel->seats->counts, on);
+		for (uint32_t id = 0; !rc && id < quoit_mpsc_lanes(channel); id++) {
+			struct quoit__mpsc_home *const home = quoit__mpsc_home_at(channel, id);
+
+			rc = quoit_spsc_attach_meter(&home->lane.ring, on ? &home->meter : NULL);
+		}
 	}
 	quoit__mpsc_unlock(channel);
 	return rc;
@@ -187,7 +223,12 @@ static int make_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_ho
 	if (rc)
 		goto close_region;
 	quoit_spsc_attach(&home->lane.ring, channel->seats->notify);
-	rc = quoit_directory_add(&channel->lanes, &home->lane);
+	if (o->waits)
+		quoit_spsc_attach_events(&home->lane.ring, channel->data_event, &home->space);
+	if (channel->seats->counts)
+		rc = quoit_spsc_attach_meter(&home->lane.ring, &home->meter);
+	if (!rc)
+		rc = quoit_directory_add(&channel->lanes, &home->lane);
 	if (rc)
 		goto close_region;
 	channel->seats->lanes_bytes += region.bytes;
@@ -197,6 +238,32 @@ static int make_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_ho
 close_region:
 	quoit_region_close(&region);
 	return rc;
+}
+
+/* With the lock. */
+static void give_back(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane)
+{
+	struct quoit__mpsc_home *const home = quoit__mpsc_home(lane);
+
+	home->next_free = channel->seats->free;
+	channel->seats->free = home;
+	quoit_store(&lane->state, QUOIT_MPSC_FREE);
+}
+
+/*
+ * Take a lane that the consumer has read to its end but could not put on the list, because somebody
+ * held the lock: it may have fallen asleep since, and nobody would wake it for this.
+ */
+static struct quoit__mpsc_home *take_drained(struct quoit_mpsc *channel)
+{
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
+		struct quoit_mpsc_lane *const lane = quoit__mpsc_lane(channel, id);
+
+		/* leave: pairs with quoit__mpsc_retire() */
+		if (quoit_load_acquire(&lane->state) == QUOIT_MPSC_DRAINED)
+			give_back(channel, lane);
+	}
+	return take_free(channel->seats, -1);
 }
 
 /* Find a lane that nobody has. */
@@ -210,6 +277,8 @@ static int find_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_ho
 		rc = make_lane(channel, node, &home);
 	if (!home)
 		home = take_free(seats, -1);
+	if (!home)
+		home = take_drained(channel);
 	if (!home)
 		return rc;
 	*found = home;
@@ -225,6 +294,9 @@ static void seat_producer(struct quoit_mpsc *channel, struct quoit_mpsc_lane *la
 	producer->id = lane->id;
 	producer->generation = quoit_load(&lane->generation); /* ours: we hold the lock */
 
+	/* A producer before may have armed and gone: nobody is to be woken for it. */
+	if (lane->ring.space_event)
+		(void)quoit_event_owed(lane->ring.space_event);
 	/* Positions run on: the consumer may be looking at this very lane. */
 	quoit_store(&lane->owner, quoit__mpsc_thread());
 	quoit_store(&lane->ring.finished, 0);
@@ -281,16 +353,6 @@ void quoit_mpsc_adopt(struct quoit_mpsc_producer *producer)
 
 /* --- the consumer takes lanes back ----------------------------------------------------------- */
 
-/* With the lock. */
-static void give_back(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane)
-{
-	struct quoit__mpsc_home *const home = quoit__mpsc_home(lane);
-
-	home->next_free = channel->seats->free;
-	channel->seats->free = home;
-	quoit_store(&lane->state, QUOIT_MPSC_FREE);
-}
-
 void quoit__mpsc_retire(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane)
 {
 	/* Once it says LIVE, the `finished` of the producer before is gone as well. */
@@ -302,11 +364,13 @@ void quoit__mpsc_retire(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane
 	if (state != QUOIT_MPSC_DRAINED) {
 		if (!quoit_spsc_is_drained(&lane->ring))
 			return;
-		quoit_store(&lane->state, QUOIT_MPSC_DRAINED);
+		/* leave: pairs with take_drained() */
+		quoit_store_release(&lane->state, QUOIT_MPSC_DRAINED);
 	}
 	if (pthread_mutex_trylock(&channel->seats->lock))
-		return; /* we shall look again */
-	give_back(channel, lane);
+		return;					    /* we shall look again */
+	if (quoit_load(&lane->state) == QUOIT_MPSC_DRAINED) /* else take_drained() was here */
+		give_back(channel, lane);
 	quoit__mpsc_unlock(channel);
 }
 
@@ -348,7 +412,9 @@ void quoit_mpsc_close(struct quoit_mpsc *channel)
 		if (quoit_load(&lane->state) == QUOIT_MPSC_LIVE) /* changes under the lock */
 			quoit_spsc_close(&lane->ring);
 	}
-	/* The bell of the channel itself: there may be no lane at all. */
+	/* The event and the bell of the channel itself: there may be no lane at all. */
+	if (channel->data_event)
+		quoit_event_signal(channel->data_event);
 	notify = channel->seats->notify;
 	if (notify) {
 		quoit_wake_fence();
@@ -371,6 +437,7 @@ int quoit_mpsc_reset(struct quoit_mpsc *channel)
 
 		quoit_spsc_advance(ring, (size_t)quoit__spsc_arrived(ring));
 		home->received_before = ring->head_own;
+		quoit_meter_reset(&home->meter);
 		if (quoit_load(&home->lane.state) != QUOIT_MPSC_FREE) /* ours */
 			give_back(channel, &home->lane);
 	}
@@ -379,6 +446,7 @@ int quoit_mpsc_reset(struct quoit_mpsc *channel)
 	channel->busy = false;
 	channel->looks = channel->skips = 0;
 	quoit_mpsc_reset_skip(channel);
+	quoit_meter_reset(&channel->seats->meter);
 	quoit_store(&channel->closed, 0);
 	quoit__mpsc_unlock(channel);
 	return 0;

@@ -12,16 +12,18 @@
  *     LIVE -> CLOSING    quoit_mpsc_deregister(): nothing follows, what is there will be read
  *     CLOSING -> DRAINED the consumer found it finished and empty
  *     DRAINED -> FREE    the consumer put it on the list: at once, or when it looks again if
- *                        somebody is registering right now, because it never waits for a lock
+ *                        somebody is registering right now, because it never waits for a lock;
+ *                        or a producer takes it that would find no other
  *
  * edge   released by                        acquired by                      carries
  * enter  quoit_directory_add                quoit_directory_count            a new lane
  * seat   seat_producer: state               quoit__mpsc_retire: state        a lane used again
+ * leave  quoit__mpsc_retire: state          take_drained: state              a lane read to its end
  * close  quoit_mpsc_close: closed           quoit_mpsc_is_closed: closed     nothing: an event
  * gone   quoit_mpsc_deregister: producers   quoit_mpsc_producers: producers  "it touches nothing"
  *
- * and in each lane those of spsc.h. How the consumer reads is in mpsc_read.h, the channel of a type
- * in typed_mpsc.h.
+ * and in each lane those of spsc.h. How the consumer reads is in mpsc_read.h, how both sides wait
+ * in mpsc_wait.h, the channel of a type in typed_mpsc.h.
  */
 #ifndef QUOIT_RINGS_MPSC_H
 #define QUOIT_RINGS_MPSC_H
@@ -52,6 +54,14 @@ struct quoit_mpsc_options {
 	 * and a free one is used again wherever it lies.
 	 */
 	const struct quoit_topology *topology;
+
+	/*
+	 * Let the calls of mpsc_wait.h sleep: the consumer on one event, each producer on one of
+	 * its own. Costs a fence in every commit and in every advance.
+	 */
+	bool waits;
+
+	bool metrics; /* count: see quoit_mpsc_attach_meters() */
 
 	uint64_t position; /* of the first slot of each lane: 0 unless a test wants the wrap near */
 };
@@ -95,6 +105,7 @@ struct quoit_mpsc {
 	size_t item_bytes;
 	size_t capacity; /* slots of a lane */
 	struct quoit_mpsc_seats *seats;
+	struct quoit_event *data_event; /* what the consumer sleeps on, or NULL */
 };
 
 /*
@@ -132,7 +143,8 @@ struct quoit_mpsc_stats {
  * Make a channel without lanes, on the node of the calling thread: let it be the consumer's.
  *
  * Owns: the caller destroys it; *channel is untouched on failure.
- * Errors: -EINVAL for sizes that are not possible, -ENOMEM.
+ * Errors: -EINVAL for sizes that are not possible, -ENOMEM; -EOPNOTSUPP for metrics where rings
+ * were built without CONFIG_METRICS.
  */
 QUOIT_MUST_CHECK int quoit_mpsc_create(const struct quoit_mpsc_options *options,
 				       struct quoit_mpsc **channel);
@@ -150,6 +162,15 @@ QUOIT_MUST_CHECK int quoit_mpsc_destroy(struct quoit_mpsc *channel);
  * Errors: -EBUSY while producers are registered: they may be about to ring the one there is.
  */
 QUOIT_MUST_CHECK int quoit_mpsc_attach(struct quoit_mpsc *channel, struct quoit_notify *notify);
+
+/*
+ * Let all lanes count, present and future, each on a meter of its own; or no longer.
+ *
+ * Thread: the consumer's.
+ * Errors: -EBUSY while producers are registered; -EOPNOTSUPP where rings were built without
+ * CONFIG_METRICS.   Cost: see metrics.h.
+ */
+QUOIT_MUST_CHECK int quoit_mpsc_attach_meters(struct quoit_mpsc *channel, bool on);
 
 /*
  * Become a producer, with a lane on the given node or QUOIT_MPSC_NODE_AUTO. A free lane on that
@@ -195,7 +216,7 @@ void quoit_mpsc_adopt(struct quoit_mpsc_producer *producer);
 void quoit_mpsc_close(struct quoit_mpsc *channel);
 
 /*
- * Start again: open and empty, with all lanes free. What was not read is gone.
+ * Start again: open and empty, with all lanes free and all counters 0. What was not read is gone.
  * Thread: the consumer's.   Errors: -EBUSY while producers are registered.
  */
 QUOIT_MUST_CHECK int quoit_mpsc_reset(struct quoit_mpsc *channel);
@@ -364,6 +385,17 @@ size_t quoit_mpsc_capacity_most(const struct quoit_mpsc *channel);
 
 /* What is mapped and allocated by now, bookkeeping included. Lanes are made when needed. */
 size_t quoit_mpsc_memory_bytes(const struct quoit_mpsc *channel);
+
+/* What a lane has counted for all producers that had it; NULL if none was made or none counts. */
+const struct quoit_meter *quoit_mpsc_lane_meter(const struct quoit_mpsc *channel, uint32_t id);
+
+/*
+ * What all lanes have counted since create or reset, taken together, and how the consumer waited.
+ * Producers that have gone are in it.
+ * Errors: -ENODATA if the channel does not count.   Cost: a look at each lane's meter.
+ */
+QUOIT_MUST_CHECK int quoit_mpsc_metrics(const struct quoit_mpsc *channel,
+					struct quoit_metrics *sum);
 
 /* Fill *stats. Cost: a mutex, and a look at each lane. */
 void quoit_mpsc_snapshot(const struct quoit_mpsc *channel, struct quoit_mpsc_stats *stats);

@@ -12,6 +12,8 @@
 /* A lane and what nobody needs while it is in use. The first thing in the lane's region. */
 struct quoit__mpsc_home {
 	struct quoit_mpsc_lane lane;
+	struct quoit_event space; /* what its producer sleeps on, where options.waits */
+	struct quoit_meter meter; /* of all producers that had it, where the channel counts */
 	struct quoit__mpsc_home *next_free;
 	struct quoit_region region;
 	uint64_t received_before; /* head, when the channel was made or reset */
@@ -23,6 +25,8 @@ struct quoit_mpsc_seats {
 	struct quoit__mpsc_home *free;
 	struct quoit_notify *notify;
 	uint32_t producers;
+	bool counts;		  /* the lanes have meters; changes while nobody is registered */
+	struct quoit_meter meter; /* the consumer's waits, which are no lane's */
 	size_t lanes_bytes;
 	struct quoit_mpsc_options options;
 	struct quoit_region region; /* holds the channel and this */
@@ -37,6 +41,12 @@ static inline struct quoit__mpsc_home *quoit__mpsc_home_at(const struct quoit_mp
 							   uint32_t id)
 {
 	return quoit__mpsc_home(quoit__mpsc_lane(channel, id));
+}
+
+/* What the consumer counts on while it waits, or NULL. */
+static inline struct quoit_meter_side *quoit__mpsc_meter(const struct quoit_mpsc *channel)
+{
+	return channel->seats->counts ? &channel->seats->meter.consumer : NULL;
 }
 
 static inline void quoit__mpsc_lock(const struct quoit_mpsc *channel)

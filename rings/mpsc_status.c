@@ -77,6 +77,28 @@ size_t quoit_mpsc_memory_bytes(const struct quoit_mpsc *channel)
 	return bytes;
 }
 
+const struct quoit_meter *quoit_mpsc_lane_meter(const struct quoit_mpsc *channel, uint32_t id)
+{
+	if (id >= quoit_mpsc_lanes(channel) || !quoit_load(&channel->seats->counts)) /* hint */
+		return NULL;
+	return &quoit__mpsc_home_at(channel, id)->meter;
+}
+
+int quoit_mpsc_metrics(const struct quoit_mpsc *channel, struct quoit_metrics *sum)
+{
+	struct quoit_metrics all, one;
+
+	if (!quoit_load(&channel->seats->counts)) /* hint */
+		return -ENODATA;
+	quoit_meter_read(&channel->seats->meter, &all);
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
+		quoit_meter_read(&quoit__mpsc_home_at(channel, id)->meter, &one);
+		quoit_metrics_merge(&all, &one);
+	}
+	*sum = all;
+	return 0;
+}
+
 void quoit_mpsc_snapshot(const struct quoit_mpsc *channel, struct quoit_mpsc_stats *stats)
 {
 	struct quoit_mpsc_stats s = {0};

@@ -21,6 +21,11 @@
  * name_send(p, items, n)            copy in as many as fit, around the wrap; gives how many
  * name_send_all(p, items, n)        all of them or none; true if sent
  * name_send_one(p, item)            true if sent
+ * name_reserve_backoff(p, want, &granted)               tries for a while
+ * name_reserve_wait(p, want, how, &slots, &granted)     wait first; 0, -ETIMEDOUT, -ESHUTDOWN or
+ * name_send_wait(p, items, n, how)                      -EINVAL: see mpsc_wait.h. send_wait sends
+ * name_send_one_wait(p, &item, how)                     all n or none, send_parts_wait what it can,
+ * name_send_parts_wait(p, items, n, how, &sent)         and any n
  *
  * The consumer:
  * name_consume(q, budget, fn, ctx)  fn(items, n, id, ctx): one turn for each lane, in place
@@ -28,6 +33,9 @@
  * name_recv(q, items, most)         copy out up to `most` in turns; gives how many
  * name_recv_one(q, item)            copy out one; true if there was one
  * name_drain(q, items, most)        copy out lane after lane; gives how many
+ * name_recv_wait(q, items, most, how, &got)             wait first, as above
+ * name_recv_one_wait(q, &item, how)
+ * name_consume_wait(q, budget, how, &got, fn, ctx)
  *
  * Everything else goes by q.channel and p.seat. Threads, errors and costs are those of the
  * quoit_mpsc_ function of the same verb.
@@ -35,9 +43,67 @@
 #ifndef QUOIT_RINGS_TYPED_MPSC_H
 #define QUOIT_RINGS_TYPED_MPSC_H
 
-#include <quoit/rings/mpsc_read.h>
+#include <quoit/rings/mpsc_wait.h>
 
 QUOIT_C_BEGIN
+
+#define QUOIT__MPSC_WAIT(name, T)                                                                  \
+	QUOIT_HOT T *name##_reserve_backoff(struct name##_producer *p, size_t want,                \
+					    size_t *granted)                                       \
+	{                                                                                          \
+		size_t at;                                                                         \
+		const size_t n = quoit_mpsc_reserve_backoff(&p->seat, want, &at);                  \
+		return n ? (void)(*granted = n), (T *)p->seat.slots + at : NULL;                   \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_reserve_wait(struct name##_producer *p, size_t want, \
+							   const struct quoit_wait *how,           \
+							   T **slots, size_t *granted)             \
+	{                                                                                          \
+		size_t at;                                                                         \
+		const int rc = quoit_mpsc_reserve_wait(&p->seat, want, how, &at, granted);         \
+		if (!rc)                                                                           \
+			*slots = (T *)p->seat.slots + at;                                          \
+		return rc;                                                                         \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_send_wait(struct name##_producer *p, const T *items, \
+							size_t n, const struct quoit_wait *how)    \
+	{                                                                                          \
+		return quoit__mpsc_send_wait(&p->seat, sizeof(T), items, n, how);                  \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_send_one_wait(                                       \
+		struct name##_producer *p, const T *item, const struct quoit_wait *how)            \
+	{                                                                                          \
+		return quoit__mpsc_send_wait(&p->seat, sizeof(T), item, 1, how);                   \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_send_parts_wait(                                     \
+		struct name##_producer *p, const T *items, size_t n, const struct quoit_wait *how, \
+		size_t *sent)                                                                      \
+	{                                                                                          \
+		return quoit_mpsc_send_parts_wait(&p->seat, items, n, how, sent);                  \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_recv_wait(struct name *q, T *items, size_t most,     \
+							const struct quoit_wait *how, size_t *got) \
+	{                                                                                          \
+		const int rc = quoit_mpsc_wait_data(q->channel, how);                              \
+		if (!rc)                                                                           \
+			*got = name##_recv(q, items, most);                                        \
+		return rc;                                                                         \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_recv_one_wait(struct name *q, T *item,               \
+							    const struct quoit_wait *how)          \
+	{                                                                                          \
+		size_t got;                                                                        \
+		return name##_recv_wait(q, item, 1, how, &got);                                    \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_consume_wait(                                        \
+		struct name *q, size_t budget, const struct quoit_wait *how, size_t *got,          \
+		name##_batch_fn fn, void *ctx)                                                     \
+	{                                                                                          \
+		const int rc = quoit_mpsc_wait_data(q->channel, how);                              \
+		if (!rc)                                                                           \
+			*got = name##_consume(q, budget, fn, ctx);                                 \
+		return rc;                                                                         \
+	}
 
 #define QUOIT_MPSC(name, T)                                                                       \
 	struct name {                                                                             \
@@ -145,6 +211,7 @@ QUOIT_C_BEGIN
 	{                                                                                         \
 		return quoit__mpsc_drain(q->channel, sizeof(T), items, most);                     \
 	}                                                                                         \
+	QUOIT__MPSC_WAIT(name, T)                                                                 \
 	struct name
 
 QUOIT_C_END

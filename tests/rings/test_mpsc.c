@@ -38,6 +38,7 @@ static struct {
 	void (*when_mapping)(void); /* called from within, once */
 	void (*when_growing)(void);
 	void (*when_ringing)(void);
+	void (*when_trying)(void);
 	unsigned mapped, unmapped;
 } fault;
 
@@ -75,6 +76,7 @@ int __wrap_munmap(void *at, size_t bytes)
 
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
+	call_once(&fault.when_trying);
 	return fault.refuse_trylock ? EBUSY : __real_pthread_mutex_trylock(mutex);
 }
 
@@ -286,12 +288,52 @@ static void a_lane_whose_lock_is_taken_is_given_back_later(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(consume(f, SIZE_MAX), 0);
 		assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_DRAINED);
-		assert_int_equal(numbers_register(&f->q, &f->p[0]), -EUSERS);
 	}
 	fault.refuse_trylock = false;
 	for (size_t i = 0; i < 3; i++) /* given back once, not thrice */
 		assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_FREE);
 	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[1]), -EUSERS);
+	end(f);
+}
+
+/* The consumer may have fallen asleep since, so the next look may be far away. */
+static void a_lane_that_waits_to_be_given_back_is_had_by_who_finds_no_other(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+
+	(void)state;
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	fault.refuse_trylock = true;
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	fault.refuse_trylock = false;
+	send_through(f, 0, 3);
+	assert_int_equal(consume(f, SIZE_MAX), 3);
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_LIVE);
+	assert_int_equal(numbers_register(&f->q, &f->p[1]), -EUSERS);
+	end(f);
+}
+
+static struct fixture *trying;
+
+static void take_it_away(void)
+{
+	assert_int_equal(numbers_register(&trying->q, &trying->p[0]), 0);
+}
+
+/* Between the consumer's look at its state and the lock, a producer has taken it. */
+static void a_lane_taken_just_now_is_not_given_back(void **state)
+{
+	struct fixture *const f = trying = channel_with(1, 8, 0);
+
+	(void)state;
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	fault.when_trying = take_it_away;
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(quoit_mpsc_lane_state(f->q.channel, 0), QUOIT_MPSC_LIVE);
 	assert_int_equal(numbers_register(&f->q, &f->p[1]), -EUSERS);
 	end(f);
 }
@@ -611,6 +653,8 @@ int main(void)
 		TEST(a_void_handle_is_told_so),
 		TEST(producers_that_come_and_go_take_no_more_memory),
 		TEST(a_lane_whose_lock_is_taken_is_given_back_later),
+		TEST(a_lane_that_waits_to_be_given_back_is_had_by_who_finds_no_other),
+		TEST(a_lane_taken_just_now_is_not_given_back),
 		TEST(a_lane_that_got_its_last_items_just_now_is_not_given_away),
 		TEST(a_handler_may_register_producers),
 		TEST(a_handle_belongs_to_one_thread_at_a_time),

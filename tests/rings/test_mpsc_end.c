@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <rings/mpsc_checks.h>
+#include <support/skip.h>
 
 /* --- close and the end ----------------------------------------------------------------------- */
 
@@ -223,6 +224,28 @@ static void figures_add_up(void **state)
 	end(f);
 }
 
+static void who_asks_for_metrics_that_were_not_built_is_told_so(void **state)
+{
+	const struct quoit_mpsc_options options = {
+		.capacity_slots = 8, .producers_most = 1, .metrics = true};
+	struct fixture *const f = channel_with(1, 8, 0);
+	struct numbers q = {NULL};
+	struct quoit_metrics metrics;
+
+	(void)state;
+	assert_int_equal(quoit_mpsc_metrics(f->q.channel, &metrics), -ENODATA);
+	end(f);
+#ifdef QUOIT_CONFIG_METRICS
+	skip_because("this build has CONFIG_METRICS");
+#endif
+	assert_int_equal(numbers_create(&q, &options), -EOPNOTSUPP);
+	assert_null(q.channel);
+	struct fixture *const g = channel_of(8, 1, 0);
+	assert_int_equal(quoit_mpsc_attach_meters(g->q.channel, true), -EOPNOTSUPP);
+	assert_int_equal(quoit_mpsc_metrics(g->q.channel, &metrics), -ENODATA);
+	end(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +257,7 @@ int main(void)
 		cmocka_unit_test(one_notifier_serves_all_lanes_and_the_close),
 		cmocka_unit_test(a_close_without_any_lane_rings_too),
 		cmocka_unit_test(figures_add_up),
+		cmocka_unit_test(who_asks_for_metrics_that_were_not_built_is_told_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
