@@ -156,6 +156,49 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free(struct quoit_buffer_pool *
 }
 
 /*
+ * Take up to `most` buffers for the price of little more than one. Gives how many.
+ * Thread: any, lock-free.   Owns: as quoit_buffer_pool_alloc().
+ */
+QUOIT_HOT size_t quoit_buffer_pool_alloc_many(struct quoit_buffer_pool *pool, uint32_t *handles,
+					      size_t most)
+{
+	const size_t n = quoit__free_list_pull(&pool->list, handles, most);
+
+	for (size_t i = 0; i < n; i++)
+		handles[i] = quoit__buffer_begin(pool, handles[i]);
+	return n;
+}
+
+/*
+ * Give all of them back, QUOIT_FREE_LIST_BATCH at a time.
+ * Gives 0, or the error of the first that was refused, as quoit_buffer_pool_free() would; the
+ * others are given back nevertheless. Thread: any, lock-free.
+ */
+QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free_many(struct quoit_buffer_pool *pool,
+							   const uint32_t *handles, size_t n)
+{
+	uint32_t indexes[QUOIT_FREE_LIST_BATCH];
+	int refused = 0;
+
+	for (size_t i = 0; i < n;) {
+		const size_t end = i + quoit_min(n - i, QUOIT_FREE_LIST_BATCH);
+		size_t ended = 0;
+
+		for (; i < end; i++) {
+			const int rc = quoit__buffer_end(pool, handles[i], &indexes[ended]);
+
+			if (quoit_likely(!rc))
+				ended++;
+			else if (!refused)
+				refused = rc;
+		}
+		if (quoit_likely(ended))
+			quoit__free_list_push(&pool->list, indexes, ended);
+	}
+	return refused;
+}
+
+/*
  * The bytes of a buffer, and in *len how many its owner said it has; NULL, and *len is untouched,
  * if it is not taken under this handle.
  * Thread: its owner.
