@@ -207,6 +207,7 @@ LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap
 TIMEOUT_tests/lint/tidy.sh   := 120
 TIMEOUT_tests/mutate/wake.sh := 300
 TIMEOUT_tests/stress/mail    := 300
+TIMEOUT_tests/stress/notifier := 300
 TIMEOUT_tests/stress/wait    := 180
 TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180

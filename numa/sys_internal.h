@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -155,6 +156,15 @@ static inline int quoit__sys_thread_name(const char *name)
 static inline int quoit__sys_eventfd(unsigned initial, int flags)
 {
 	return (int)quoit__sys_result(eventfd(initial, flags));
+}
+
+/* EPOLL_CTL_ADD, _MOD or _DEL: what `events` come back with is `data`. */
+static inline int quoit__sys_epoll_ctl(int epoll, int operation, int fd, uint32_t events,
+				       uint64_t data)
+{
+	struct epoll_event event = {.events = events, .data.u64 = data};
+
+	return (int)quoit__sys_result(epoll_ctl(epoll, operation, fd, &event));
 }
 
 static inline int quoit__sys_signalfd(const sigset_t *signals)

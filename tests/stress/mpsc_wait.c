@@ -8,7 +8,7 @@
  * middle, again and again: whatever a producer was told is sent must have arrived when the
  * consumer, waiting for the rest, is told of the end. A lost wake shows as a wait that is not over
  * before its deadline, also where the last look then finds something. In which order things arrive
- * is looked at in mpsc.c.
+ * is looked at in mpsc.c. In the third somebody closes right behind an item, in lock step.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -291,12 +291,83 @@ static void cut_off(uint64_t rounds, uint64_t seed)
 		   "what was sent before the close arrives, and everybody is told");
 }
 
+/* --- an item and the close ------------------------------------------------------------------- */
+
+/* Sent to a consumer that is just looking, one right behind the other. */
+struct ending {
+	struct lockstep pair;
+	struct words q;
+	uint64_t seed;
+};
+
+static void *end_worker(void *arg)
+{
+	struct ending *const e = arg;
+	struct random random = {.state = e->seed};
+
+	for (uint64_t round = 0; round < e->pair.rounds; round++) {
+		struct words_producer p;
+
+		if (words_register(&e->q, &p))
+			abort();
+		lockstep_meet(&e->pair, 1);
+		stress_dawdle(&random);
+		if (!words_send_one(&p, &round))
+			abort();
+		quoit_mpsc_close(e->q.channel);
+		lockstep_meet(&e->pair, 1);
+		if (words_deregister(&p))
+			abort();
+		lockstep_meet(&e->pair, 1);
+		lockstep_meet(&e->pair, 1);
+	}
+	return NULL;
+}
+
+static void endings(uint64_t rounds, uint64_t seed)
+{
+	static struct ending e;
+	const struct quoit_mpsc_options options = {.capacity_slots = CAPACITY, .producers_most = 1};
+	uint64_t lost = 0;
+	pthread_t other;
+
+	e = (struct ending){.seed = seed};
+	lockstep_begin(&e.pair, rounds);
+	if (words_create(&e.q, &options) || pthread_create(&other, NULL, end_worker, &e))
+		abort();
+	for (uint64_t round = 0; round < e.pair.rounds; round++) {
+		const struct quoit_wait how = {
+			.kind = QUOIT_WAIT_SPIN, /* a look is a moment */
+			.deadline_ns = quoit_deadline_ns(LOST_AFTER_MS * INT64_C(1000000))};
+		uint64_t word;
+		size_t got = 0;
+
+		lockstep_meet(&e.pair, 0);
+		while (!words_recv_one_wait(&e.q, &word, &how))
+			got++;
+		lost += got != 1;
+		lockstep_meet(&e.pair, 0);
+		lockstep_may_end(&e.pair, round, lost);
+		lockstep_meet(&e.pair, 0);
+		if (quoit_mpsc_reset(e.q.channel))
+			abort();
+		lockstep_meet(&e.pair, 0);
+	}
+	pthread_join(other, NULL);
+	printf("RESULT name=mpsc-wait-end rounds=%llu lost=%llu\n",
+	       (unsigned long long)e.pair.rounds, (unsigned long long)lost);
+	stress_say(!lost, "what was sent just before the close is read before the end is told");
+	if (words_destroy(&e.q))
+		abort();
+}
+
 int main(void)
 {
 	const uint64_t seed = random_seed();
 
 	printf("note: SEED=%llu\n", (unsigned long long)seed);
 	all_of_it(stress_amount("STRESS_ROUNDS", 200000, 20000), seed);
+	endings(stress_amount("STRESS_ROUNDS", 200000, 20000), seed);
 	cut_off(stress_amount("STRESS_ROUNDS", 100000, 10000) / 500, seed);
 	return stress_failures != 0;
 }
