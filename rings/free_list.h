@@ -27,8 +27,7 @@
  *
  * edge    released by                  acquired by                  carries
  * free    quoit__free_list_push: head  quoit__free_list_pull: head  link, what was done with it
- * below   quoit__free_list_push: head  quoit__free_list_push: head, quoit_free_list_available: head
- *                                                                   how many are below
+ * below   quoit__free_list_push: head  quoit__free_list_push: head  how many are below
  * once    quoit__free_list_end: state  quoit__free_list_end: state  nothing: who gives it back
  */
 #ifndef QUOIT_RINGS_FREE_LIST_H
@@ -163,10 +162,8 @@ QUOIT_HOT void quoit__free_list_push(struct quoit_free_list *list, const uint32_
 				    ++depth << 32 | below);
 			below = indexes[i] + 1;
 		}
-		/*
-		 * free: pairs with quoit__free_list_pull()
-		 * below: pairs with quoit__free_list_push() and quoit_free_list_available()
-		 */
+		/* free: pairs with quoit__free_list_pull(); below: pairs with
+		 * quoit__free_list_push() */
 	} while (!quoit_cas(&list->head, head, (head & ~QUOIT__FREE_SLOT_MASK) | below));
 }
 
@@ -196,12 +193,12 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit__free_list_end(struct quoit_free_list *list
 	if (quoit_unlikely(at >= list->count))
 		return -EINVAL;
 	slot = quoit__free_slot(list, at);
-	state = quoit_load(&slot->state); /* ours, if the handle is */
-	if (quoit_unlikely(!quoit__free_handle_is(list, handle, at, state)))
-		return -EALREADY;
-	/* once: pairs with quoit__free_list_end(), another's with the same handle */
-	if (quoit_unlikely(!quoit_cas(&slot->state, state, state + 1)))
-		return -EALREADY;
+	do {
+		state = quoit_load(&slot->state); /* ours, if the handle is */
+		if (quoit_unlikely(!quoit__free_handle_is(list, handle, at, state)))
+			return -EALREADY;
+		/* once: pairs with quoit__free_list_end(), another's with the same handle */
+	} while (quoit_unlikely(!quoit_cas(&slot->state, state, state + 1)));
 	*index = at;
 	return 0;
 }
@@ -304,8 +301,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give_many(struct quoit_free_list 
  */
 QUOIT_HOT size_t quoit_free_list_available(const struct quoit_free_list *list)
 {
-	/* below: pairs with quoit__free_list_push() */
-	return (size_t)quoit__free_depth(list, quoit_load_acquire(&list->head));
+	return (size_t)quoit__free_depth(list, quoit_load(&list->head)); /* hint */
 }
 
 QUOIT_C_END

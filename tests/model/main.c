@@ -35,6 +35,7 @@ static const struct model_case *const tables[] = {
 	model_death_cases,
 	model_doze_cases,
 	model_lane_cases,
+	model_pool_cases,
 	NULL,
 };
 /* clang-format on */
