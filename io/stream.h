@@ -127,6 +127,7 @@ void quoit_stream_abort(struct quoit_stream *stream, int reason);
 void quoit_stream_set_user(struct quoit_stream *stream, void *user);
 void *quoit_stream_user(const struct quoit_stream *stream);
 
+/* Its name across cores, which stays behind when the stream is gone. Thread: its core's. */
 struct quoit_stream_id quoit_stream_id(const struct quoit_stream *stream);
 
 QUOIT_C_END

@@ -19,6 +19,7 @@ struct quoit_idset {
 	uint64_t words[QUOIT_CPUS_MAX / 64];
 };
 
+/* Contract: `id` is below QUOIT_CPUS_MAX. */
 QUOIT_HOT void quoit_idset_add(struct quoit_idset *set, unsigned id)
 {
 	QUOIT_ASSERT(id < QUOIT_CPUS_MAX);
@@ -34,6 +35,7 @@ QUOIT_HOT bool quoit_idset_has(const struct quoit_idset *set, unsigned id)
 /* Keep what is in `other` too. */
 void quoit_idset_intersect(struct quoit_idset *set, const struct quoit_idset *other);
 
+/* How many members it has. */
 size_t quoit_idset_count(const struct quoit_idset *set);
 
 /* The smallest member that is at least `from`; -1 if there is none. */

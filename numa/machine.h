@@ -15,6 +15,10 @@
 
 #include <quoit/config.h>
 
+/*
+ * Around what C and C++ share. quoit_static_assert() stops the compiler, with `text`, unless cond
+ * holds.
+ */
 #ifdef __cplusplus
 #define QUOIT_C_BEGIN			extern "C" {
 #define QUOIT_C_END			}
@@ -61,9 +65,11 @@ quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: position
 /* What a hot function does seldom stays out of line, so that its callers keep their registers. */
 #define QUOIT_SLOW static __attribute__((noinline, unused))
 
+/* An answer that must be looked at; arguments like printf's: QUOIT_PRINTF() says where. */
 #define QUOIT_MUST_CHECK		 __attribute__((warn_unused_result))
 #define QUOIT_PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
+/* Which way a branch mostly goes. */
 #define quoit_likely(x)	  __builtin_expect(!!(x), 1)
 #define quoit_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -120,6 +126,7 @@ QUOIT_HOT void quoit_poison(const void *p, size_t bytes)
 #endif
 }
 
+/* Allow it again. */
 QUOIT_HOT void quoit_unpoison(const void *p, size_t bytes)
 {
 #ifdef QUOIT_ASAN
@@ -130,11 +137,13 @@ QUOIT_HOT void quoit_unpoison(const void *p, size_t bytes)
 #endif
 }
 
+/* The smaller, and the larger, of two. */
 QUOIT_HOT size_t quoit_min(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
+/* See quoit_min(). */
 QUOIT_HOT size_t quoit_max(size_t a, size_t b)
 {
 	return a > b ? a : b;

@@ -19,8 +19,9 @@ QUOIT_C_BEGIN
 QUOIT_MUST_CHECK int quoit_thread_pin(unsigned cpu);
 
 /*
- * Let the calling thread run on these cpus only. The kernel drops those that are not allowed, and
- * answers -EINVAL if none is left.
+ * Let the calling thread run on these cpus only. The kernel drops those that are not allowed.
+ *
+ * Errors: -EINVAL if none is left.
  */
 QUOIT_MUST_CHECK int quoit_thread_allow(const struct quoit_idset *cpus);
 

@@ -35,7 +35,9 @@ struct quoit_buffer_cache {
 	uint32_t indexes[QUOIT_BUFFER_CACHE_MOST];
 };
 
-/* An empty cache. Thread: its owner, as all here. */
+/* Thread: the cache's owner, in all of these. */
+
+/* An empty cache. */
 QUOIT_HOT void quoit_buffer_cache_init(struct quoit_buffer_cache *cache,
 				       struct quoit_buffer_pool *pool)
 {
@@ -64,7 +66,10 @@ QUOIT_HOT bool quoit_buffer_cache_alloc(struct quoit_buffer_cache *cache, uint32
 	return true;
 }
 
-/* As quoit_buffer_pool_free(), with its errors. A full cache gives its older half to the pool. */
+/*
+ * As quoit_buffer_pool_free(). A full cache gives its older half to the pool.
+ * Errors: those of quoit_buffer_pool_free().
+ */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_cache_free(struct quoit_buffer_cache *cache,
 						       uint32_t handle)
 {

@@ -62,11 +62,13 @@ QUOIT_MUST_CHECK int quoit_buffer_pool_create(const struct quoit_buffer_pool_opt
 /* Unmap it, with what was not given back. NULL is let be. Thread: any, after all others. */
 void quoit_buffer_pool_destroy(struct quoit_buffer_pool *pool);
 
+/* How many slabs it has, taken or not. Thread: any. */
 QUOIT_HOT size_t quoit_buffer_pool_capacity(const struct quoit_buffer_pool *pool)
 {
 	return pool->list.count;
 }
 
+/* What a slab holds at most. Thread: any. */
 QUOIT_HOT size_t quoit_buffer_pool_slab_bytes(const struct quoit_buffer_pool *pool)
 {
 	return pool->slab_bytes;
@@ -171,8 +173,8 @@ QUOIT_HOT size_t quoit_buffer_pool_alloc_many(struct quoit_buffer_pool *pool, ui
 
 /*
  * Give all of them back, QUOIT_FREE_LIST_BATCH at a time.
- * Gives 0, or the error of the first that was refused, as quoit_buffer_pool_free() would; the
- * others are given back nevertheless. Thread: any, lock-free.
+ * Those that are refused do not keep the others from being given back.
+ * Thread: any, lock-free.   Errors: of the first that was refused, as quoit_buffer_pool_free().
  */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free_many(struct quoit_buffer_pool *pool,
 							   const uint32_t *handles, size_t n)

@@ -106,7 +106,7 @@ QUOIT_HOT int quoit_crowd_choose(struct quoit_crowd *crowd)
 /* Wake the one on this seat. Thread: the publisher that chose it.   Cost: a system call. */
 void quoit_crowd_wake(struct quoit_crowd *crowd, int seat);
 
-/* Wake one sleeper. Call after the store that must not be missed; fences by itself. */
+/* Wake one sleeper; fences. Thread: a publisher, after the store that must not be missed. */
 QUOIT_HOT void quoit_crowd_signal(struct quoit_crowd *crowd)
 {
 	int seat;
@@ -117,14 +117,14 @@ QUOIT_HOT void quoit_crowd_signal(struct quoit_crowd *crowd)
 		quoit_crowd_wake(crowd, seat);
 }
 
-/* Wake all of them, for what concerns each: a close. Fences by itself. */
+/* Wake all of them, for what concerns each: a close. Thread: a publisher. Fences by itself. */
 void quoit_crowd_signal_all(struct quoit_crowd *crowd);
 
 /* --- sleepers -------------------------------------------------------------------------------- */
 
 /*
- * Take a seat for a wait; -1 if all are taken. A waiter without one looks again and again.
- * Thread: any.   Cost: a compare-and-swap.
+ * Take a seat for a wait. A waiter without one looks again and again.
+ * Thread: any.   Errors: -1 if all are taken, which is no error code.   Cost: a compare-and-swap.
  */
 QUOIT_MUST_CHECK int quoit_crowd_sit(struct quoit_crowd *crowd);
 
@@ -158,6 +158,8 @@ QUOIT_MUST_CHECK bool quoit_crowd_leave(struct quoit_crowd *crowd, int seat);
 size_t quoit_crowd_sleepers(const struct quoit_crowd *crowd);
 
 /* --- waiters --------------------------------------------------------------------------------- */
+
+/* Thread: the one that waits, in all of these. */
 
 /*
  * One wait in a crowd, in steps of a wait strategy. By value, one thread's.

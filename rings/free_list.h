@@ -268,8 +268,9 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give(struct quoit_free_list *list
 /*
  * Give all of them back, QUOIT_FREE_LIST_BATCH at a time.
  *
- * Gives 0, or the error of the first that was refused as quoit_free_list_give() would; the others
- * are given back nevertheless. The first in a batch is the next to be taken. Thread: any.
+ * Those that are refused do not keep the others from being given back. The first in a batch is the
+ * next to be taken.
+ * Thread: any.   Errors: of the first that was refused, as quoit_free_list_give().
  */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give_many(struct quoit_free_list *list,
 							 const uint32_t *handles, size_t n)

@@ -160,6 +160,7 @@ QUOIT_HOT void quoit_lane_attach_waits(struct quoit_lane *lane, struct quoit_lan
  */
 QUOIT_MUST_CHECK int quoit_lane_attach_meter(struct quoit_lane *lane, struct quoit_meter *meter);
 
+/* Slots, all in all. Thread: any. */
 QUOIT_HOT size_t quoit_lane_capacity(const struct quoit_lane *lane)
 {
 	return (size_t)lane->mask + 1;
@@ -178,6 +179,8 @@ QUOIT_HOT struct quoit_lane_block *quoit__lane_block(const struct quoit_lane *la
 }
 
 /* --- producer -------------------------------------------------------------------------------- */
+
+/* Thread: the producer's, in all of these. */
 
 /* Was everything in the block that begins at `position` given back in the lap before? */
 QUOIT_HOT bool quoit__lane_is_free(const struct quoit_lane *lane, uint64_t position)

@@ -72,7 +72,10 @@ void quoit_meter_read(const struct quoit_meter *meter, struct quoit_metrics *out
 /* Start from 0 again. Thread: any, while neither side uses the ring. */
 void quoit_meter_reset(struct quoit_meter *meter);
 
-/* Add the figures of `from`: sums, the smaller minimum, the larger maxima. */
+/*
+ * Add the figures of `from`: sums, the smaller minimum, the larger maxima.
+ * Thread: the owner of `into`.
+ */
 void quoit_metrics_merge(struct quoit_metrics *into, const struct quoit_metrics *from);
 
 /* Items a batch sent on average; 0 without any. */

@@ -184,38 +184,48 @@ QUOIT_MUST_CHECK int quoit_mpmc_attach_meter(struct quoit_mpmc_consumer *consume
 
 /* --- producer: see the quoit_lane_ functions of the same verbs ------------------------------- */
 
+/* Thread: the producer's, in all of these. */
+
+/* Lease contiguous slots if all of `want` are free: see quoit_lane_reserve(). */
 QUOIT_HOT size_t quoit_mpmc_reserve(struct quoit_mpmc_producer *producer, size_t want, size_t *at)
 {
 	return quoit_lane_reserve(&producer->lane->lane, want, at);
 }
 
+/* Lease what is free: see quoit_lane_reserve_some(). */
 QUOIT_HOT size_t quoit_mpmc_reserve_some(struct quoit_mpmc_producer *producer, size_t want,
 					 size_t *at)
 {
 	return quoit_lane_reserve_some(&producer->lane->lane, want, at);
 }
 
+/* Commit, and leave publishing to a later call: see quoit_lane_commit_later(). */
 QUOIT_HOT void quoit_mpmc_commit_later(struct quoit_mpmc_producer *producer, size_t n)
 {
 	quoit_lane_commit_later(&producer->lane->lane, n);
 }
 
+/* Make it visible, and wake nobody: see quoit_lane_publish(). */
 QUOIT_HOT void quoit_mpmc_publish(struct quoit_mpmc_producer *producer)
 {
 	quoit_lane_publish(&producer->lane->lane);
 }
 
+/* Make it visible, and wake who sleeps: see quoit_lane_flush(). */
 QUOIT_HOT void quoit_mpmc_flush(struct quoit_mpmc_producer *producer)
 {
 	quoit_lane_flush(&producer->lane->lane);
 }
 
+/* Commit and flush: see quoit_lane_commit(). */
 QUOIT_HOT void quoit_mpmc_commit(struct quoit_mpmc_producer *producer, size_t n)
 {
 	quoit_lane_commit(&producer->lane->lane, n);
 }
 
 /* --- consumers ------------------------------------------------------------------------------- */
+
+/* Thread: one consumer's, in all that take its handle. */
 
 /* How many lanes the directory holds; all of them may then be looked at. */
 QUOIT_HOT size_t quoit__mpmc_lanes(const struct quoit_mpmc *ring)
@@ -358,6 +368,7 @@ bool quoit_mpmc_has_news(const struct quoit_mpmc *ring);
 /* Published and not yet claimed, summed over the lanes. See quoit_lane_length(). */
 size_t quoit_mpmc_length(const struct quoit_mpmc *ring);
 
+/* Nothing to claim in any lane, at some moment. */
 QUOIT_HOT bool quoit_mpmc_is_empty(const struct quoit_mpmc *ring)
 {
 	return quoit_mpmc_length(ring) == 0;
@@ -373,6 +384,7 @@ size_t quoit_mpmc_pending(const struct quoit_mpmc *ring);
  */
 void quoit_mpmc_close(struct quoit_mpmc *ring);
 
+/* Has it been closed? After true no reservation succeeds. */
 QUOIT_HOT bool quoit_mpmc_is_closed(const struct quoit_mpmc *ring)
 {
 	return quoit_load_acquire(&ring->closed) != 0; /* close: pairs with quoit_mpmc_close() */

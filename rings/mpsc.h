@@ -186,6 +186,10 @@ QUOIT_MUST_CHECK int quoit_mpsc_attach_meters(struct quoit_mpsc *channel, bool o
 QUOIT_MUST_CHECK int quoit_mpsc_register_on(struct quoit_mpsc *channel, int node,
 					    struct quoit_mpsc_producer *producer);
 
+/*
+ * As quoit_mpsc_register_on(), on the node of the calling thread.
+ * Thread, Owns, Errors, Cost: as there.
+ */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_mpsc_register(struct quoit_mpsc *channel,
 						   struct quoit_mpsc_producer *producer)
 {
@@ -202,8 +206,9 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_mpsc_register(struct quoit_mpsc *channel,
 QUOIT_MUST_CHECK int quoit_mpsc_deregister(struct quoit_mpsc_producer *producer);
 
 /*
- * Make the calling thread the owner of a handle that another thread has passed to it, and which
- * that one has stopped using. Only CONFIG_ASSERT=2 looks at owners.
+ * Take over a handle that another thread has passed on, and which that one has stopped using. Only
+ * CONFIG_ASSERT=2 looks at owners.
+ * Thread: the new owner.
  */
 void quoit_mpsc_adopt(struct quoit_mpsc_producer *producer);
 
@@ -222,6 +227,8 @@ void quoit_mpsc_close(struct quoit_mpsc *channel);
 QUOIT_MUST_CHECK int quoit_mpsc_reset(struct quoit_mpsc *channel);
 
 /* --- producer; see the quoit_spsc_ functions of the same verbs -------------------------------- */
+
+/* Thread: the one that owns the handle, in all of these. */
 
 /* Names the calling thread. */
 uintptr_t quoit__mpsc_thread(void);
@@ -381,6 +388,7 @@ QUOIT_HOT size_t quoit_mpsc_lane_capacity(const struct quoit_mpsc *channel)
 	return channel->capacity;
 }
 
+/* Slots of all lanes there may ever be. */
 size_t quoit_mpsc_capacity_most(const struct quoit_mpsc *channel);
 
 /* What is mapped and allocated by now, bookkeeping included. Lanes are made when needed. */

@@ -13,7 +13,7 @@
  * 2nd, 4th ... 64th round. That is for busy times only: a call that found nothing has looked at
  * every lane, and the question before a sleep, quoit_mpsc_has_news(), does too (defect D-08).
  *
- * Everything here is the consumer's, and handlers must not read from the channel: CONFIG_ASSERT=2
+ * Thread: the consumer's, everything here. Handlers must not read from the channel: CONFIG_ASSERT=2
  * looks. They may do anything else, register and close included.
  */
 #ifndef QUOIT_RINGS_MPSC_READ_H

@@ -21,6 +21,8 @@ QUOIT_C_BEGIN
 
 /* --- producer -------------------------------------------------------------------------------- */
 
+/* Thread: the one that owns the handle, in all of these. */
+
 /*
  * Like quoit_mpsc_reserve(), but tries again for seven rounds of pauses and four yields: see
  * quoit_spsc_reserve_backoff().
@@ -80,7 +82,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_mpsc_send_wait(struct quoit_mpsc_producer *
 	return quoit__mpsc_send_wait(producer, producer->channel->item_bytes, items, n, how);
 }
 
-/* The same for one item. */
+/* The same for one item. Errors: as quoit_mpsc_wait_space(). */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_mpsc_send_one_wait(struct quoit_mpsc_producer *producer,
 							const void *item,
 							const struct quoit_wait *how)
@@ -101,6 +103,8 @@ QUOIT_MUST_CHECK int quoit_mpsc_send_parts_wait(struct quoit_mpsc_producer *prod
 
 /* --- consumer -------------------------------------------------------------------------------- */
 
+/* Thread: the consumer's, in all of these. */
+
 /*
  * Wait until some lane has something to read. Gives 0 when one has. Lanes that were read to their
  * end are free for other producers before it sleeps.
@@ -117,6 +121,7 @@ QUOIT_MUST_CHECK int quoit_mpsc_wait_data(struct quoit_mpsc *channel, const stru
  * The same, but -ESHUTDOWN only at the end of the stream: closed, every producer has deregistered,
  * everything is read (defect D-18). For who must not lose what was reserved when the channel was
  * closed; a producer that never deregisters is waited for until the deadline.
+ * Errors: as quoit_mpsc_wait_data(), but for that.
  *
  *     while (!(rc = quoit_mpsc_wait_rest(channel, &how)))
  *         quoit_mpsc_consume(channel, SIZE_MAX, fn, ctx);
@@ -139,7 +144,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_mpsc_recv_wait(struct quoit_mpsc *channel, 
 	return rc;
 }
 
-/* The same for one item. */
+/* The same for one item. Errors: as quoit_mpsc_wait_data(). */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_mpsc_recv_one_wait(struct quoit_mpsc *channel, void *item,
 							const struct quoit_wait *how)
 {

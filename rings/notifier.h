@@ -50,8 +50,8 @@ struct quoit_notifier {
 
 /*
  * Open the eventfd: non-blocking, closed on exec. It begins unarmed.
- * Owns: the caller destroys it; *notifier is untouched on failure.   Errors: -EMFILE, -ENFILE,
- * -ENOMEM.
+ * Thread: the owner's.   Owns: the caller destroys it; *notifier is untouched on failure.
+ * Errors: -EMFILE, -ENFILE, -ENOMEM.
  */
 QUOIT_MUST_CHECK int quoit_notifier_init(struct quoit_notifier *notifier);
 
@@ -129,12 +129,15 @@ uint64_t quoit_notifier_consume(struct quoit_notifier *notifier);
 /*
  * Add the descriptor to an epoll set, for reading and edge-triggered: an event with `data` as its
  * u64 for each time that it is rung, whether consumed before or not.
- * Errors: those of epoll_ctl(2): -EEXIST, -ENOSPC, -ENOMEM ...
+ * Thread: reader.   Errors: those of epoll_ctl(2): -EEXIST, -ENOSPC, -ENOMEM ...
  */
 QUOIT_MUST_CHECK int quoit_notifier_register_epoll(struct quoit_notifier *notifier, int epoll,
 						   uint64_t data);
 
-/* Take it out again; a set that does not have it is let be. Destroying does it as well. */
+/*
+ * Take it out again; a set that does not have it is let be. Destroying does it as well.
+ * Thread: reader.
+ */
 void quoit_notifier_unregister_epoll(struct quoit_notifier *notifier, int epoll);
 
 /* The descriptor, for other loops: readable while it was rung and not consumed. Do not close it. */

@@ -104,7 +104,7 @@ int quoit_notify_ring(const struct quoit_notify *notify);
 
 /*
  * Open an eventfd for a reader's notifier: non-blocking, closed on exec.
- * Errors: -EMFILE, -ENFILE, -ENOMEM.
+ * Thread: the reader's owner, before anybody publishes.   Errors: -EMFILE, -ENFILE, -ENOMEM.
  */
 QUOIT_MUST_CHECK int quoit_notify_open(struct quoit_notify *notify, struct quoit_wake *wake);
 

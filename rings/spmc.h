@@ -73,6 +73,10 @@ QUOIT_MUST_CHECK int quoit_spmc_init_at(struct quoit_spmc *ring, void *slots,
 					const struct quoit_spmc_options *options,
 					uint64_t position);
 
+/*
+ * Begin an empty ring in the caller's memory, at position 0.
+ * Thread: before both sides start.   Owns, Errors: as quoit_spmc_init_at().
+ */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_spmc_init(struct quoit_spmc *ring, void *slots,
 					       struct quoit_lane_block *blocks,
 					       const struct quoit_spmc_options *options)
@@ -80,7 +84,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spmc_init(struct quoit_spmc *ring, void *sl
 	return quoit_spmc_init_at(ring, slots, blocks, options, 0);
 }
 
-/* See quoit_lane_attach(). */
+/* Wake a sleeper on publication: see quoit_lane_attach(). Thread: before both sides start. */
 QUOIT_HOT void quoit_spmc_attach(struct quoit_spmc *ring, struct quoit_notify *notify)
 {
 	quoit_lane_attach(&ring->lane, notify);
@@ -107,31 +111,39 @@ QUOIT_MUST_CHECK int quoit_spmc_attach_meter(struct quoit_spmc_consumer *consume
 
 /* --- producer: see the quoit_lane_ functions of the same verbs ------------------------------- */
 
+/* Thread: the producer's, in all of these. */
+
+/* Lease contiguous slots if all of `want` are free: see quoit_lane_reserve(). */
 QUOIT_HOT size_t quoit_spmc_reserve(struct quoit_spmc *ring, size_t want, size_t *at)
 {
 	return quoit_lane_reserve(&ring->lane, want, at);
 }
 
+/* Lease what is free: see quoit_lane_reserve_some(). */
 QUOIT_HOT size_t quoit_spmc_reserve_some(struct quoit_spmc *ring, size_t want, size_t *at)
 {
 	return quoit_lane_reserve_some(&ring->lane, want, at);
 }
 
+/* Commit, and leave publishing to a later call: see quoit_lane_commit_later(). */
 QUOIT_HOT void quoit_spmc_commit_later(struct quoit_spmc *ring, size_t n)
 {
 	quoit_lane_commit_later(&ring->lane, n);
 }
 
+/* Make it visible, and wake nobody: see quoit_lane_publish(). */
 QUOIT_HOT void quoit_spmc_publish(struct quoit_spmc *ring)
 {
 	quoit_lane_publish(&ring->lane);
 }
 
+/* Make it visible, and wake who sleeps: see quoit_lane_flush(). */
 QUOIT_HOT void quoit_spmc_flush(struct quoit_spmc *ring)
 {
 	quoit_lane_flush(&ring->lane);
 }
 
+/* Commit and flush: see quoit_lane_commit(). */
 QUOIT_HOT void quoit_spmc_commit(struct quoit_spmc *ring, size_t n)
 {
 	quoit_lane_commit(&ring->lane, n);
@@ -148,6 +160,8 @@ QUOIT_HOT void quoit_spmc_finish(struct quoit_spmc *ring)
 }
 
 /* --- consumers ------------------------------------------------------------------------------- */
+
+/* Thread: one consumer's, in all that take its handle. */
 
 /*
  * Try once to claim up to `most` slots (at least 1): a contiguous span, at most a block.
@@ -272,6 +286,7 @@ QUOIT_HOT size_t quoit_spmc_length(const struct quoit_spmc *ring)
 	return quoit_lane_length(&ring->lane);
 }
 
+/* Nothing to claim, at some moment. */
 QUOIT_HOT bool quoit_spmc_is_empty(const struct quoit_spmc *ring)
 {
 	return quoit_lane_length(&ring->lane) == 0;
@@ -286,12 +301,13 @@ QUOIT_HOT size_t quoit_spmc_pending(const struct quoit_spmc *ring)
 	return quoit_lane_pending(&ring->lane);
 }
 
-/* Let no new reservation succeed. See quoit_lane_close(). */
+/* Let no new reservation succeed. Thread: any. See quoit_lane_close(). */
 QUOIT_HOT void quoit_spmc_close(struct quoit_spmc *ring)
 {
 	quoit_lane_close(&ring->lane);
 }
 
+/* Has it been closed? After true no reservation succeeds. */
 QUOIT_HOT bool quoit_spmc_is_closed(const struct quoit_spmc *ring)
 {
 	return quoit_lane_is_closed(&ring->lane);

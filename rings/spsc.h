@@ -136,6 +136,10 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init_at(struct quoit_spsc *ring, size_
 	return 0;
 }
 
+/*
+ * Start an empty ring at position 0: see quoit_spsc_init_at().
+ * Thread: before both sides start.   Errors: as there.
+ */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init(struct quoit_spsc *ring, size_t capacity_slots)
 {
 	return quoit_spsc_init_at(ring, capacity_slots, 0);
@@ -180,12 +184,15 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_attach_meter(struct quoit_spsc *ring,
 #endif
 }
 
+/* Slots, all of which can be in use. Thread: any. */
 QUOIT_HOT size_t quoit_spsc_capacity(const struct quoit_spsc *ring)
 {
 	return (size_t)ring->mask_consumer + 1;
 }
 
 /* --- producer -------------------------------------------------------------------------------- */
+
+/* Thread: the producer's, in all of these. */
 
 /* Look at what the consumer has freed. Gives the number of free slots. */
 QUOIT_HOT uint64_t quoit__spsc_freed(struct quoit_spsc *ring)
@@ -345,6 +352,8 @@ QUOIT_HOT void quoit_spsc_commit(struct quoit_spsc *ring, size_t n)
 
 /* --- consumer -------------------------------------------------------------------------------- */
 
+/* Thread: the consumer's, in all of these. */
+
 /* Look at what the producer has published. Gives the number of readable slots. */
 QUOIT_HOT uint64_t quoit__spsc_arrived(struct quoit_spsc *ring)
 {
@@ -446,6 +455,7 @@ QUOIT_HOT bool quoit_spsc_is_empty(const struct quoit_spsc *ring)
 	return quoit_spsc_length(ring) == 0;
 }
 
+/* No slot was free, at some moment during the call. Thread: any. */
 QUOIT_HOT bool quoit_spsc_is_full(const struct quoit_spsc *ring)
 {
 	return quoit_spsc_length(ring) == quoit_spsc_capacity(ring);

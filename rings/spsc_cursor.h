@@ -65,6 +65,8 @@ QUOIT_HOT void quoit__cursor_left_open(void *cursor)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
+/* Thread: the producer's, in all of these. */
+
 /* Everything below `tail` is written: make it known, and wake the reader if it sleeps. */
 QUOIT_HOT void quoit__spsc_write_publish(struct quoit_spsc *ring, uint64_t tail)
 {
@@ -165,6 +167,8 @@ QUOIT_HOT void quoit_spsc_write_end(struct quoit_spsc_writer *w)
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
+
+/* Thread: the consumer's, in all of these. */
 
 /*
  * For how long a reader that has found something need not look again: three quarters of the time

@@ -5,7 +5,9 @@
  *
  * All of them move head through quoit_spsc_advance(), so they mix with each other and with readable
  * and recv in any order (defect D-03), and free space is told to a waiting producer however it came
- * about (defect D-05). Everything here is the consumer's.
+ * about (defect D-05).
+ *
+ * Thread: the consumer's, everything here.
  */
 #ifndef QUOIT_RINGS_SPSC_READ_H
 #define QUOIT_RINGS_SPSC_READ_H

@@ -37,6 +37,8 @@
  * name_recv_one_wait(q, &item, how)
  * name_consume_wait(q, budget, how, &got, fn, ctx)
  *
+ * name_destroy(q)                   after the last producer has left; name_create() is above
+ *
  * Everything else goes by q.channel and p.seat. Threads, errors and costs are those of the
  * quoit_mpsc_ function of the same verb.
  */

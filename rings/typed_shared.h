@@ -36,6 +36,8 @@
  * name_pop(c, item)                 the same, but claims several at a time: the fast way to have
  *                                   one after the other
  *
+ * name_deregister_consumer(c), name_deregister_producer(p), name_destroy(q) end what they say.
+ *
  * Threads and costs are those of the quoit_spmc_ or quoit_mpmc_ function of the same verb.
  */
 #ifndef QUOIT_RINGS_TYPED_SHARED_H

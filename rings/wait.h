@@ -32,6 +32,8 @@ QUOIT_C_BEGIN
 
 /* --- backoff --------------------------------------------------------------------------------- */
 
+/* Thread: the one that backs off, in all of these. */
+
 #define QUOIT_BACKOFF_SPINS  6	/* the last step that pauses: 1, 2, 4 ... 64 pauses */
 #define QUOIT_BACKOFF_YIELDS 10 /* the last step that yields */
 
@@ -73,6 +75,7 @@ QUOIT_HOT bool quoit_backoff_is_done(const struct quoit_backoff *backoff)
 	return backoff->step > QUOIT_BACKOFF_YIELDS;
 }
 
+/* Start again from the first pause. */
 QUOIT_HOT void quoit_backoff_reset(struct quoit_backoff *backoff)
 {
 	backoff->step = 0;
@@ -183,7 +186,7 @@ void quoit_event_wake(struct quoit_event *event);
 /*
  * Sleep until the event is woken, unless that has happened since `key` was given; or until the
  * deadline (0: none). May also return for nothing: look, and arm again.
- * Errors: -ETIMEDOUT.   Cost: a system call.
+ * Thread: any that has armed.   Errors: -ETIMEDOUT.   Cost: a system call.
  */
 QUOIT_MUST_CHECK int quoit_event_sleep(struct quoit_event *event, uint32_t key,
 				       uint64_t deadline_ns);
@@ -195,7 +198,7 @@ QUOIT_HOT uint32_t quoit_event_sleepers(const struct quoit_event *event)
 	return quoit_load_acquire(&event->sleepers); /* rest: pairs with quoit_event_sleep() */
 }
 
-/* Wake whoever sleeps on it. Call after the store that they must not miss; fences by itself. */
+/* Wake whoever sleeps on it. Thread: a publisher, after the store not to be missed; it fences. */
 QUOIT_HOT void quoit_event_signal(struct quoit_event *event)
 {
 	quoit_event_fence();
@@ -216,6 +219,8 @@ struct quoit_waits {
 };
 
 /* --- waiters --------------------------------------------------------------------------------- */
+
+/* Thread: the one that waits, in all of these. */
 
 /*
  * One wait in progress. By value, one thread's.

@@ -88,6 +88,7 @@ struct quoit_caller {
 	uint64_t token;
 };
 
+/* Take it from a request. Thread: the core's that handles it. */
 QUOIT_HOT struct quoit_caller quoit_caller_of(const struct quoit_message *request)
 {
 	struct quoit_caller caller;

@@ -103,15 +103,16 @@ void quoit_runtime_stop(struct quoit_runtime *runtime, uint64_t timeout_ns);
 /*
  * Wait until all cores have ended, and free everything.
  *
- * Gives 0, or the first error of any core: -ETIMEDOUT when the deadline cut something off, with
- * what it was in `why`.
- * Thread: not a core's.
+ * Gives 0, or the first error of any core, which is told in `why`.
+ * Thread: not a core's.   Errors: -ETIMEDOUT when the deadline cut something off; what a core's
+ * start function or its kernel calls said.
  */
 QUOIT_MUST_CHECK int quoit_runtime_wait(struct quoit_runtime *runtime, struct quoit_reason *why);
 
 /* A descriptor that becomes readable when all cores have ended, for another loop to wait on. */
 int quoit_runtime_fd(const struct quoit_runtime *runtime);
 
+/* How many cores it has. Thread: any. */
 unsigned quoit_runtime_cores(const struct quoit_runtime *runtime);
 
 /* The runtime that a core belongs to: for a handler that wants it to stop. Thread: any. */

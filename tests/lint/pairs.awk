@@ -11,6 +11,10 @@
 #
 # `publish` is the edge. The function named must exist, and its body must hold a comment of the same
 # edge. Several may be named (`a(), b() and c()`); io/ may also write `pairs with the kernel`.
+#
+# A folder's README.md may have tables that begin `| edge | released by | acquired by |`. Each
+# function there must speak of its row's edge, and each edge of the folder must have a row.
+#
 # Prints `file:line: pairs: what to do`.
 
 BEGIN {
@@ -24,6 +28,20 @@ FNR == 1 {
 	above = ""
 	open_from = calls + 1
 	needs_edges = FILENAME ~ /^(\.\/)?(rings|io|runtime)\//
+	folder = FILENAME
+	sub(/[^\/]*$/, "", folder)
+	is_readme = FILENAME ~ /README\.md$/
+	in_table = 0
+}
+
+is_readme {
+	if ($0 !~ /^\|/)
+		in_table = 0
+	else if ($0 ~ /^\| edge \|/)
+		in_table = has_table[folder] = 1
+	else if (in_table && $0 !~ /^\|-/)
+		table_row($0)
+	next
 }
 
 {
@@ -57,6 +75,29 @@ END {
 	give_up()
 	for (i = 1; i <= calls; i++)
 		judge(i)
+	for (i = 1; i <= ends; i++)
+		if (!(end_name[i] in is_function))
+			print end_at[i] ": pairs: " end_name[i] "() does not exist"
+		else if (!((end_name[i], end_edge[i]) in speaks))
+			print end_at[i] ": pairs: " end_name[i] "() has no `" end_edge[i] "`"
+}
+
+# | edge | `function`: what | `function`: what | carries |
+function table_row(line,    cell, edge, i, rest)
+{
+	split(line, cell, "|")
+	edge = cell[2]
+	gsub(/[ \t]/, "", edge)
+	has_row[folder, edge] = 1
+	for (i = 3; i <= 4; i++) {
+		rest = cell[i]
+		while (match(rest, /`[A-Za-z_][A-Za-z0-9_]*`/)) {
+			end_name[++ends] = substr(rest, RSTART + 1, RLENGTH - 2)
+			end_edge[ends] = edge
+			end_at[ends] = FILENAME ":" FNR
+			rest = substr(rest, RSTART + RLENGTH)
+		}
+	}
 }
 
 function give_up()
@@ -82,6 +123,10 @@ function judge(i,    words, edge, other, found)
 		words = substr(words, RSTART)
 		edge = substr(words, 1, index(words, ":") - 1)
 		words = substr(words, RLENGTH + 1)
+		other = at[i]
+		sub(/[^\/]*$/, "", other)
+		if (has_table[other] && !has_row[other, edge])
+			say(i, "write a row for `" edge "` into the table of " other "README.md")
 		if (words ~ /^the kernel/ && at[i] ~ /^io\//) {
 			found = 1
 			continue

@@ -21,12 +21,12 @@ home=$(realpath "$here/../..")
 scratch=$(mktemp -d) || exit 2
 trap 'rm -rf "$scratch"' EXIT
 
-rules="floor include internal ring-alone seam atomic print unsafe worker pairs header format comment
-columns space mark path spdx long-file long-function"
+rules="floor include internal ring-alone seam atomic print unsafe worker pairs header format doc
+untested comment columns space mark path spdx long-file long-function"
 
-# ---- what is looked at, relative to the root of a tree
+# ---- what is looked at, relative to the root of a tree: check_tree() lists it once in $files
 
-all_files()
+list_files()
 {
 	find numa rings io runtime examples tests .ci .github Makefile config.mk ./*.md -type f \
 		! -path 'tests/lint/bad/*' \( -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' \
@@ -36,17 +36,12 @@ all_files()
 
 c_files()
 {
-	all_files | grep -E '\.([ch]|cc)$'
-}
-
-floor_files()
-{
-	c_files | grep -E '^(numa|rings|io|runtime)/'
+	grep -E '\.([ch]|cc)$' <<<"$files"
 }
 
 public_headers()
 {
-	floor_files | grep '\.h$' | grep -v '_internal\.h$'
+	grep -E '^(numa|rings|io|runtime)/.*\.h$' <<<"$files" | grep -v '_internal\.h$'
 }
 
 # ---- the rules that need more than awk over one file
@@ -55,10 +50,12 @@ public_headers()
 # of numa/ and rings/ do so with liburing and libnuma hidden.
 check_headers()
 {
-	local tree=$scratch/include hidden=$scratch/hidden floor header language where
-	rm -rf "$tree" "$hidden"
+	local place tree hidden floor header language where
+	place=$(mktemp -d "$scratch/XXXXXX")
+	tree=$place/include hidden=$place/hidden
 	mkdir -p "$tree/quoit" "$hidden"
 	cp "$config_h" "$tree/quoit/config.h"
+	[ -n "$(public_headers)" ] || return
 	for floor in numa rings io runtime; do
 		if [ -d "$floor" ]; then
 			ln -s "$PWD/$floor" "$tree/quoit/$floor"
@@ -69,27 +66,28 @@ check_headers()
 	for header in liburing.h numa.h numaif.h; do
 		echo '#error "not installed here"' >"$hidden/$header"
 	done
-	for header in $(public_headers); do
-		where=(-I"$tree")
-		[[ $header == io/* || $header == runtime/* ]] || where+=(-I"$hidden")
-		for language in c11 c++17; do
+	for language in c11 c++17; do
+		for header in $(public_headers); do
+			where=(-I"$tree")
+			[[ $header == io/* || $header == runtime/* ]] || where+=(-I"$hidden")
 			compile_alone "$header" "$language" "${where[@]}"
-		done
+		done >"$place/$language" &
 	done
+	wait
+	cat "$place/c11" "$place/c++17"
 }
 
 compile_alone()
 {
-	local header=$1 language=$2 compiler=("$CC" -x c -std=c11 -pedantic)
+	local header=$1 language=$2 compiler=("$CC" -x c -std=c11 -pedantic) errors
 	shift 2
 	if [ "$language" = c++17 ]; then
 		compiler=("$CXX" -x c++ -std=c++17)
 	fi
 	compiler+=(-Wall -Wextra -Werror -fsyntax-only "$@" -)
-	if ! echo "#include <quoit/$header>" | "${compiler[@]}" >"$scratch/errors" 2>&1; then
-		echo "$header:1: header: it does not compile alone as $language:" \
-			"$(grep -m 1 -E 'error' "$scratch/errors" | sed 's/.*error: //')"
-	fi
+	errors=$("${compiler[@]}" <<<"#include <quoit/$header>" 2>&1) && return
+	echo "$header:1: header: it does not compile alone as $language:" \
+		"$(grep -m 1 -E 'error' <<<"$errors" | sed 's/.*error: //')"
 }
 
 # The formatter's opinion changes from version to version: the tree keeps to that of 14.
@@ -107,20 +105,32 @@ clang_format()
 
 check_format()
 {
-	local program
-	program=$(clang_format) || return
-	c_files | xargs -r "$program" --style=file --dry-run -Werror 2>&1 |
+	[ -n "$formatter" ] || return
+	c_files | xargs -r "$formatter" --style=file --dry-run -Werror 2>&1 |
 		awk -F: '$4 == " error" && !seen[$1]++ {
 			print $1 ":" $2 ": format: run make format" }'
 }
 
+check_text()
+{
+	xargs -r awk -f "$here/c.awk" -f "$here/tidy.awk" <<<"$files"
+	grep -E '^(numa|rings|io|runtime)/.*(\.[ch]|README\.md)$' <<<"$files" |
+		xargs -r awk -f "$here/c.awk" -f "$here/pairs.awk"
+	{ public_headers; c_files | grep '^tests/'; } |
+		xargs -r awk -f "$here/c.awk" -f "$here/docs.awk"
+}
+
 check_tree()
 {
+	local place files
 	cd "$1" || exit 2
-	all_files | xargs -r awk -f "$here/c.awk" -f "$here/tidy.awk"
-	floor_files | xargs -r awk -f "$here/c.awk" -f "$here/pairs.awk"
+	files=$(list_files)
+	place=$(mktemp -d "$scratch/XXXXXX")
+	check_text >"$place/text" &
+	check_format >"$place/format" &
 	check_headers
-	check_format
+	wait
+	cat "$place/text" "$place/format"
 }
 
 # ---- do the rules bite?
@@ -129,7 +139,7 @@ self_test()
 {
 	local rule found
 	for rule in $rules; do
-		if [ "$rule" = format ] && ! clang_format >/dev/null; then
+		if [ "$rule" = format ] && [ -z "$formatter" ]; then
 			echo "note: clang-format 14 is not here; formatting was not looked at" >&2
 			continue
 		fi
@@ -137,8 +147,10 @@ self_test()
 			echo "tests/lint/bad/$rule:1: self-test: add an example that breaks it"
 			continue
 		fi
-		check_self "$rule"
+		check_self "$rule" >"$scratch/self-$rule" &
 	done
+	wait
+	cat "$scratch"/self-*
 	for found in "$here"/bad/*/; do
 		found=$(basename "$found")
 		grep -qw -- "$found" <<<"$rules" ||
@@ -171,8 +183,14 @@ check_self()
 
 main()
 {
-	local findings
-	findings=$( (check_tree "$home") && self_test)
+	local findings formatter
+	formatter=$(clang_format)
+	findings=$(
+		self_test >"$scratch/self" &
+		(check_tree "$home")
+		wait
+		cat "$scratch/self"
+	)
 	[ -z "$findings" ] || printf '%s\n' "$findings"
 	printf 'RESULT name=lint findings=%d rules=%d\n' \
 		"$(printf '%s' "$findings" | grep -c '')" "$(wc -w <<<"$rules")"

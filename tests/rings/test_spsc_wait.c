@@ -470,6 +470,33 @@ static void backing_off_gives_up_on_a_full_ring_and_at_once_on_a_closed_one(void
 	assert_int_equal(n, 77);
 }
 
+/* --- events of one's own --------------------------------------------------------------------- */
+
+static void rings_with_one_reader_share_an_event(void **state)
+{
+	const struct quoit_wait block = {.kind = QUOIT_WAIT_BLOCK};
+	static struct words q[2];
+	static uint64_t slots[2][4];
+	static struct quoit_event data;
+	const uint64_t word = 7;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(words_init(&q[i], slots[i], 4), 0);
+		assert_int_equal(quoit_spsc_wait_data(&q[i].ring, &block), -EINVAL);
+		quoit_spsc_attach_events(&q[i].ring, &data, NULL);
+	}
+	for (int i = 0; i < 2; i++) {
+		const uint32_t key = quoit_event_arm(&data);
+
+		assert_int_equal(quoit_load(&data.word), key);
+		assert_true(words_send_one(&q[i], &word));
+		assert_int_not_equal(quoit_load(&data.word), key); /* whoever slept is awake */
+		assert_int_equal(quoit_spsc_wait_data(&q[i].ring, &block), 0);
+	}
+	assert_int_equal(quoit_spsc_wait_space(&q[0].ring, 4, &block), -EINVAL); /* no event */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -486,6 +513,7 @@ int main(void)
 		cmocka_unit_test(kinds_that_do_not_sleep_need_no_waits),
 		cmocka_unit_test(what_was_committed_later_is_published_before_its_producer_waits),
 		cmocka_unit_test(backing_off_gives_up_on_a_full_ring_and_at_once_on_a_closed_one),
+		cmocka_unit_test(rings_with_one_reader_share_an_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,8 @@
 
 static struct {
 	uint64_t started, stopped;
+	uint64_t kept;	 /* cores that gave back at the end what they were given at the start */
+	uint64_t placed; /* cores that run where they say */
 	uint64_t seen[SERVER_CORES];
 	unsigned failing; /* index of the core whose start fails */
 	int error;
@@ -91,11 +93,24 @@ static void need_io_uring(void)
 	assert_int_equal(quoit_runtime_wait(runtime, NULL), 0);
 }
 
+/* Is the calling thread where this core says that it is? */
+static bool is_where_it_says(const struct quoit_core *core)
+{
+	unsigned cpu, node;
+	cpu_set_t allowed;
+
+	return !sched_getaffinity(0, sizeof(allowed), &allowed) &&
+	       CPU_ISSET(quoit_core_cpu(core), &allowed) && !getcpu(&cpu, &node) &&
+	       (cpu != quoit_core_cpu(core) || (int)node == quoit_core_node(core));
+}
+
 static int note_start(struct quoit_core *core, void *ctx)
 {
 	const unsigned index = quoit_core_index(core);
 
 	(void)ctx;
+	quoit_core_set_user(core, &seen.seen[index]);
+	quoit_add(&seen.placed, is_where_it_says(core));
 	quoit_add(&seen.started, 1);
 	quoit_add(&seen.seen[index], 1);
 	if (seen.error && index == seen.failing) {
@@ -108,8 +123,8 @@ static int note_start(struct quoit_core *core, void *ctx)
 
 static void note_stop(struct quoit_core *core, void *ctx)
 {
-	(void)core;
 	(void)ctx;
+	quoit_add(&seen.kept, quoit_core_user(core) == &seen.seen[quoit_core_index(core)]);
 	quoit_add(&seen.stopped, 1);
 }
 
@@ -133,6 +148,8 @@ static void every_core_is_started_once_and_stopped_once(void **state)
 	quoit_runtime_stop(runtime, STOP_NS);
 	assert_int_equal(quoit_runtime_wait(runtime, &why), 0);
 	assert_int_equal(seen.stopped, SERVER_CORES);
+	assert_int_equal(seen.kept, SERVER_CORES);
+	assert_int_equal(seen.placed, SERVER_CORES);
 	for (unsigned i = 0; i < SERVER_CORES; i++)
 		assert_int_equal(seen.seen[i], 1);
 	assert_int_equal(open_files(), files);
