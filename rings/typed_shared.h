@@ -38,6 +38,18 @@
  *
  * name_deregister_consumer(c), name_deregister_producer(p), name_destroy(q) end what they say.
  *
+ * Waiting: each takes a `struct quoit_wait`, and gives 0, -ETIMEDOUT, -ESHUTDOWN or -EINVAL. See
+ * lane_wait.h and shared_wait.h; what they sleep on is attached by quoit_spmc_attach_waits() or
+ * quoit_mpmc_attach_waits().
+ * name_reserve_wait(p, want, how, &slots, &granted)
+ * name_send_wait(p, items, n, how)               all n or none; name_send_one_wait(p, item, how)
+ * name_send_parts_wait(p, items, n, how, &sent)  any number, in parts as room comes; `sent` tells
+ *                                                how many went, also when it ends before
+ * name_take_wait(c, most, how, &items, &claim)   name_take_rest_wait() until the end of the stream
+ * name_consume_wait(c, most, how, &got, fn, ctx)
+ * name_steal_wait(c, items, most, how, &got)     name_steal_one_wait(c, item, how)
+ * name_pop_wait(c, item, how)
+ *
  * Threads and costs are those of the quoit_spmc_ or quoit_mpmc_ function of the same verb.
  */
 #ifndef QUOIT_RINGS_TYPED_SHARED_H
@@ -45,8 +57,7 @@
 
 #include <string.h>
 
-#include <quoit/rings/mpmc.h>
-#include <quoit/rings/spmc.h>
+#include <quoit/rings/shared_wait.h>
 
 QUOIT_C_BEGIN
 
@@ -91,6 +102,36 @@ QUOIT_HOT void quoit__claim_copy(const struct quoit_claim *claim, size_t bytes, 
 	       claim->n * bytes);
 }
 
+/* Wait for room for all of them. */
+QUOIT_HOT int quoit__lane_send_wait(struct quoit_lane *lane, size_t bytes, const void *items,
+				    size_t n, const struct quoit_wait *how)
+{
+	const int rc = quoit_lane_wait_space(lane, n, how);
+
+	if (rc)
+		return rc;
+	/* Nothing but a close keeps it from what is free. */
+	return quoit__lane_send_all(lane, bytes, items, n) ? 0 : -108; /* -ESHUTDOWN */
+}
+
+/* In parts, as room comes. What went is published, so the next part may be waited for. */
+QUOIT_HOT int quoit__lane_send_parts_wait(struct quoit_lane *lane, size_t bytes, const void *items,
+					  size_t n, const struct quoit_wait *how, size_t *sent)
+{
+	size_t done = 0;
+	int rc;
+
+	do {
+		rc = quoit_lane_wait_space(lane, quoit_min(n, 1), how);
+		if (rc)
+			break;
+		done += quoit__lane_send(lane, bytes, (const char *)items + done * bytes, n - done);
+	} while (done < n);
+	if (rc != -22) /* -EINVAL, which only the first can give */
+		*sent = done;
+	return rc;
+}
+
 QUOIT_HOT size_t quoit__spmc_steal(struct quoit_spmc_consumer *consumer, size_t bytes, void *items,
 				   size_t most)
 {
@@ -119,6 +160,36 @@ QUOIT_HOT size_t quoit__mpmc_steal(struct quoit_mpmc_consumer *consumer, size_t 
 	return got;
 }
 
+QUOIT_HOT int quoit__spmc_steal_wait(struct quoit_spmc_consumer *consumer, size_t bytes,
+				     void *items, size_t most, const struct quoit_wait *how,
+				     size_t *got)
+{
+	struct quoit_claim claim;
+	const int rc = quoit_spmc_take_wait(consumer, most, how, &claim);
+	size_t n;
+
+	if (rc)
+		return rc;
+	n = claim.n;
+	quoit__claim_copy(&claim, bytes, items, 0);
+	quoit_spmc_release(consumer, &claim, n);
+	*got = n + quoit__spmc_steal(consumer, bytes, (char *)items + n * bytes, most - n);
+	return 0;
+}
+
+QUOIT_HOT int quoit__spmc_pop_wait(struct quoit_spmc_consumer *consumer, size_t bytes, void *item,
+				   const struct quoit_wait *how)
+{
+	struct quoit_claim slot;
+	const int rc = quoit_spmc_next_wait(consumer, how, &slot);
+
+	if (rc)
+		return rc;
+	quoit__claim_copy(&slot, bytes, item, 0);
+	quoit_spmc_past(consumer);
+	return 0;
+}
+
 QUOIT_HOT bool quoit__spmc_pop(struct quoit_spmc_consumer *consumer, size_t bytes, void *item)
 {
 	struct quoit_claim slot;
@@ -128,6 +199,36 @@ QUOIT_HOT bool quoit__spmc_pop(struct quoit_spmc_consumer *consumer, size_t byte
 	quoit__claim_copy(&slot, bytes, item, 0);
 	quoit_spmc_past(consumer);
 	return true;
+}
+
+QUOIT_HOT int quoit__mpmc_steal_wait(struct quoit_mpmc_consumer *consumer, size_t bytes,
+				     void *items, size_t most, const struct quoit_wait *how,
+				     size_t *got)
+{
+	struct quoit_claim claim;
+	const int rc = quoit_mpmc_take_wait(consumer, most, how, &claim);
+	size_t n;
+
+	if (rc)
+		return rc;
+	n = claim.n;
+	quoit__claim_copy(&claim, bytes, items, 0);
+	quoit_mpmc_release(consumer, &claim, n);
+	*got = n + quoit__mpmc_steal(consumer, bytes, (char *)items + n * bytes, most - n);
+	return 0;
+}
+
+QUOIT_HOT int quoit__mpmc_pop_wait(struct quoit_mpmc_consumer *consumer, size_t bytes, void *item,
+				   const struct quoit_wait *how)
+{
+	struct quoit_claim slot;
+	const int rc = quoit_mpmc_next_wait(consumer, how, &slot);
+
+	if (rc)
+		return rc;
+	quoit__claim_copy(&slot, bytes, item, 0);
+	quoit_mpmc_past(consumer);
+	return 0;
 }
 
 QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t bytes, void *item)
@@ -227,6 +328,88 @@ QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t byte
 		return quoit__##kind##_pop(&c->seat, sizeof(T), item);                      \
 	}
 
+/* What a producer does that waits. */
+#define QUOIT__SHARED_PRODUCER_WAIT(name, T, producer, lane)                                    \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_reserve_wait(struct producer *p, size_t want,     \
+							   const struct quoit_wait *how,        \
+							   T **slots, size_t *granted)          \
+	{                                                                                       \
+		size_t at;                                                                      \
+		const int rc = quoit_lane_reserve_wait(lane, want, how, &at, granted);          \
+		if (!rc)                                                                        \
+			*slots = (T *)(lane)->slots + at;                                       \
+		return rc;                                                                      \
+	}                                                                                       \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_send_wait(struct producer *p, const T *items,     \
+							size_t n, const struct quoit_wait *how) \
+	{                                                                                       \
+		return quoit__lane_send_wait(lane, sizeof(T), items, n, how);                   \
+	}                                                                                       \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_send_one_wait(struct producer *p, const T *item,  \
+							    const struct quoit_wait *how)       \
+	{                                                                                       \
+		return name##_send_wait(p, item, 1, how);                                       \
+	}                                                                                       \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_send_parts_wait(                                  \
+		struct producer *p, const T *items, size_t n, const struct quoit_wait *how,     \
+		size_t *sent)                                                                   \
+	{                                                                                       \
+		return quoit__lane_send_parts_wait(lane, sizeof(T), items, n, how, sent);       \
+	}
+
+/* What a consumer does that waits. */
+#define QUOIT__SHARED_CONSUMER_WAIT(name, T, kind)                                                 \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_take_wait(struct name##_consumer *c, size_t most,    \
+							const struct quoit_wait *how, T **items,   \
+							struct quoit_claim *claim)                 \
+	{                                                                                          \
+		const int rc = quoit_##kind##_take_wait(&c->seat, most, how, claim);               \
+		if (!rc)                                                                           \
+			*items = (T *)claim->lane->slots + claim->at;                              \
+		return rc;                                                                         \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_take_rest_wait(                                      \
+		struct name##_consumer *c, size_t most, const struct quoit_wait *how, T **items,   \
+		struct quoit_claim *claim)                                                         \
+	{                                                                                          \
+		const int rc = quoit_##kind##_take_rest_wait(&c->seat, most, how, claim);          \
+		if (!rc)                                                                           \
+			*items = (T *)claim->lane->slots + claim->at;                              \
+		return rc;                                                                         \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_consume_wait(                                        \
+		struct name##_consumer *c, size_t most, const struct quoit_wait *how, size_t *got, \
+		name##_batch_fn fn, void *ctx)                                                     \
+	{                                                                                          \
+		struct quoit_claim claim;                                                          \
+		T *items;                                                                          \
+		const int rc = name##_take_wait(c, most, how, &items, &claim);                     \
+		if (rc)                                                                            \
+			return rc;                                                                 \
+		*got = claim.n;                                                                    \
+		fn(items, claim.n, ctx);                                                           \
+		quoit_##kind##_release(&c->seat, &claim, claim.n);                                 \
+		*got += name##_consume(c, most - *got, fn, ctx);                                   \
+		return 0;                                                                          \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_steal_wait(                                          \
+		struct name##_consumer *c, T *items, size_t most, const struct quoit_wait *how,    \
+		size_t *got)                                                                       \
+	{                                                                                          \
+		return quoit__##kind##_steal_wait(&c->seat, sizeof(T), items, most, how, got);     \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_steal_one_wait(struct name##_consumer *c, T *item,   \
+							     const struct quoit_wait *how)         \
+	{                                                                                          \
+		size_t got;                                                                        \
+		return quoit__##kind##_steal_wait(&c->seat, sizeof(T), item, 1, how, &got);        \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_pop_wait(struct name##_consumer *c, T *item,         \
+						       const struct quoit_wait *how)               \
+	{                                                                                          \
+		return quoit__##kind##_pop_wait(&c->seat, sizeof(T), item, how);                   \
+	}
+
 #define QUOIT_SPMC(name, T)                                                                  \
 	struct name {                                                                        \
 		struct quoit_spmc ring;                                                      \
@@ -250,7 +433,9 @@ QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t byte
 		quoit_spmc_deregister_consumer(&c->seat);                                    \
 	}                                                                                    \
 	QUOIT__SHARED_PRODUCER(name, T, name, &p->ring.lane)                                 \
+	QUOIT__SHARED_PRODUCER_WAIT(name, T, name, &p->ring.lane)                            \
 	QUOIT__SHARED_CONSUMER(name, T, spmc)                                                \
+	QUOIT__SHARED_CONSUMER_WAIT(name, T, spmc)                                           \
 	struct name
 
 #define QUOIT_MPMC(name, T)                                                                    \
@@ -293,7 +478,9 @@ QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t byte
 		quoit_mpmc_deregister_consumer(&c->seat);                                      \
 	}                                                                                      \
 	QUOIT__SHARED_PRODUCER(name, T, name##_producer, &p->seat.lane->lane)                  \
+	QUOIT__SHARED_PRODUCER_WAIT(name, T, name##_producer, &p->seat.lane->lane)             \
 	QUOIT__SHARED_CONSUMER(name, T, mpmc)                                                  \
+	QUOIT__SHARED_CONSUMER_WAIT(name, T, mpmc)                                             \
 	struct name
 
 QUOIT_C_END

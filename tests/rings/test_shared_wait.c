@@ -1,0 +1,708 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_shared_wait.c - consumers of SPMC and MPMC rings that wait: what wakes one of them, what
+ * wakes all, and what ends a wait. Features B114 to B118; defects D-20, D-27, D-61.
+ *
+ * Each test runs over both kinds of ring. Sleepers are threads; a publication takes one sleeper's
+ * bit down before it returns, so how many are still asleep is known at once. What a woken thread
+ * does is waited for: a test that would need it for longer than a wait lasts, fails.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include <quoit/numa/clock.h>
+#include <quoit/rings/typed_shared.h>
+
+#define CAPACITY  64 /* in blocks of 16 */
+#define CONSUMERS 4
+#define LONG_NS	  INT64_C(20000000000)
+#define SHORT_NS  INT64_C(1000000)
+#define MOST	  2 /* what a sleeper takes at a time */
+
+QUOIT_SPMC(shared, uint64_t);
+QUOIT_MPMC(jobs, uint64_t);
+
+struct fixture;
+
+/* One consumer: a handle of either kind, and the call that it waits in. */
+struct worker {
+	struct fixture *f;
+	struct shared_consumer one;
+	struct jobs_consumer many;
+	int (*call)(struct worker *w, const struct quoit_wait *how);
+	pthread_t thread;
+	int64_t timeout_ns;
+	int rc;
+	size_t got;
+	uint64_t sum;
+	uint32_t done;
+};
+
+struct fixture {
+	bool spmc;
+	struct shared one;
+	struct jobs many;
+	struct jobs_producer p[2];
+	struct quoit_spmc_waits waits;
+	struct quoit_crowd crowd;
+	struct quoit_lane_block blocks[QUOIT_LANE_BLOCKS(CAPACITY)];
+	uint64_t slots[CAPACITY];
+	struct worker w[CONSUMERS];
+	uint64_t sent;
+};
+
+static struct quoit_wait blocking(int64_t timeout_ns)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_BLOCK,
+				       .deadline_ns = quoit_deadline_ns(timeout_ns)};
+	return how;
+}
+
+static void start(struct fixture *f, bool spmc)
+{
+	const struct quoit_spmc_options shared = {CAPACITY, 16, CONSUMERS};
+	const struct quoit_mpmc_options options = {.capacity_slots = CAPACITY,
+						   .block_slots = 16,
+						   .producers_most = 2,
+						   .consumers_most = CONSUMERS,
+						   .node = QUOIT_MPMC_ANYWHERE};
+
+	memset(f, 0, sizeof(*f));
+	f->spmc = spmc;
+	if (spmc) {
+		assert_int_equal(shared_init(&f->one, f->slots, f->blocks, &shared), 0);
+		assert_int_equal(quoit_spmc_attach_waits(&f->one.ring, &f->waits), 0);
+	} else {
+		assert_int_equal(jobs_create(&f->many, &options), 0);
+		assert_int_equal(quoit_mpmc_attach_waits(f->many.ring, &f->crowd), 0);
+		assert_int_equal(jobs_register_producer(&f->many, &f->p[0]), 0);
+	}
+	for (size_t i = 0; i < CONSUMERS; i++) {
+		f->w[i].f = f;
+		if (spmc)
+			assert_int_equal(shared_register_consumer(&f->one, &f->w[i].one), 0);
+		else
+			assert_int_equal(jobs_register_consumer(&f->many, &f->w[i].many), 0);
+	}
+}
+
+static void end(struct fixture *f)
+{
+	if (f->spmc)
+		return;
+	for (size_t i = 0; i < CONSUMERS; i++)
+		jobs_deregister_consumer(&f->w[i].many);
+	for (size_t i = 0; i < 2; i++)
+		if (f->p[i].seat.ring)
+			jobs_deregister_producer(&f->p[i]);
+	jobs_destroy(&f->many);
+}
+
+static struct quoit_crowd *crowd_of(struct fixture *f)
+{
+	return f->spmc ? &f->waits.crowd : &f->crowd;
+}
+
+static void send(struct fixture *f, size_t n)
+{
+	uint64_t items[CAPACITY];
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = ++f->sent;
+	assert_int_equal(f->spmc ? shared_send(&f->one, items, n) : jobs_send(&f->p[0], items, n),
+			 n);
+}
+
+static void close_ring(struct fixture *f)
+{
+	if (f->spmc)
+		quoit_spmc_close(&f->one.ring);
+	else
+		quoit_mpmc_close(f->many.ring);
+}
+
+/* --- the calls that wait; each takes up to MOST ---------------------------------------------- */
+
+static int take(struct worker *w, const struct quoit_wait *how,
+		int (*one)(struct shared_consumer *, size_t, const struct quoit_wait *, uint64_t **,
+			   struct quoit_claim *),
+		int (*many)(struct jobs_consumer *, size_t, const struct quoit_wait *, uint64_t **,
+			    struct quoit_claim *))
+{
+	struct quoit_claim claim;
+	uint64_t *items;
+	const int rc = w->f->spmc ? one(&w->one, MOST, how, &items, &claim)
+				  : many(&w->many, MOST, how, &items, &claim);
+
+	if (rc)
+		return rc;
+	w->got = claim.n;
+	for (size_t i = 0; i < claim.n; i++)
+		w->sum += items[i];
+	if (w->f->spmc)
+		shared_release(&w->one, &claim, claim.n);
+	else
+		jobs_release(&w->many, &claim, claim.n);
+	return 0;
+}
+
+static int take_wait(struct worker *w, const struct quoit_wait *how)
+{
+	return take(w, how, shared_take_wait, jobs_take_wait);
+}
+
+static int take_rest_wait(struct worker *w, const struct quoit_wait *how)
+{
+	return take(w, how, shared_take_rest_wait, jobs_take_rest_wait);
+}
+
+static int steal_wait(struct worker *w, const struct quoit_wait *how)
+{
+	uint64_t items[MOST] = {0};
+	const int rc = w->f->spmc ? shared_steal_wait(&w->one, items, MOST, how, &w->got)
+				  : jobs_steal_wait(&w->many, items, MOST, how, &w->got);
+
+	w->sum += items[0] + items[1];
+	return rc;
+}
+
+static int steal_one_wait(struct worker *w, const struct quoit_wait *how)
+{
+	uint64_t item = 0;
+	const int rc = w->f->spmc ? shared_steal_one_wait(&w->one, &item, how)
+				  : jobs_steal_one_wait(&w->many, &item, how);
+
+	w->got = rc ? w->got : 1;
+	w->sum += item;
+	return rc;
+}
+
+static int pop_wait(struct worker *w, const struct quoit_wait *how)
+{
+	uint64_t item = 0;
+	const int rc = w->f->spmc ? shared_pop_wait(&w->one, &item, how)
+				  : jobs_pop_wait(&w->many, &item, how);
+
+	w->got = rc ? w->got : 1;
+	w->sum += item;
+	return rc;
+}
+
+static void add_up(uint64_t *items, size_t n, void *ctx)
+{
+	struct worker *const w = ctx;
+
+	for (size_t i = 0; i < n; i++)
+		w->sum += items[i];
+}
+
+static int consume_wait(struct worker *w, const struct quoit_wait *how)
+{
+	return w->f->spmc ? shared_consume_wait(&w->one, MOST, how, &w->got, add_up, w)
+			  : jobs_consume_wait(&w->many, MOST, how, &w->got, add_up, w);
+}
+
+static int (*const calls[])(struct worker *, const struct quoit_wait *) = {
+	take_wait, take_rest_wait, steal_wait, steal_one_wait, pop_wait, consume_wait};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- sleepers -------------------------------------------------------------------------------- */
+
+static void *wait_worker(void *arg)
+{
+	struct worker *const w = arg;
+	const struct quoit_wait how = blocking(w->timeout_ns);
+
+	w->got = 0;
+	w->rc = w->call(w, &how);
+	quoit_store_release(&w->done, 1); /* read by count_done() */
+	return NULL;
+}
+
+static void fall_asleep(struct fixture *f, size_t n,
+			int (*call)(struct worker *, const struct quoit_wait *))
+{
+	for (size_t i = 0; i < n; i++) {
+		f->w[i].call = call;
+		f->w[i].done = 0;
+		f->w[i].sum = 0;
+		f->w[i].timeout_ns = LONG_NS;
+		assert_int_equal(pthread_create(&f->w[i].thread, NULL, wait_worker, &f->w[i]), 0);
+	}
+	while (quoit_crowd_sleepers(crowd_of(f)) < n)
+		quoit_yield();
+}
+
+static size_t count_done(struct fixture *f, size_t n)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < n; i++)
+		done += quoit_load_acquire(&f->w[i].done);
+	return done;
+}
+
+/* So many of the first n end while nobody is late. If not, all are let go, and it is false. */
+static bool end_early(struct fixture *f, size_t n, size_t wanted)
+{
+	const uint64_t until_ns = quoit_deadline_ns(LONG_NS / 2);
+
+	while (count_done(f, n) < wanted && quoit_clock_now_ns() < until_ns)
+		quoit_yield();
+	if (count_done(f, n) >= wanted)
+		return true;
+	close_ring(f);
+	for (size_t i = 0; i < n; i++)
+		pthread_join(f->w[i].thread, NULL);
+	return false;
+}
+
+static size_t join_all(struct fixture *f, size_t n)
+{
+	size_t got = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		pthread_join(f->w[i].thread, NULL);
+		got += f->w[i].got;
+	}
+	return got;
+}
+
+/* Let the sleepers go who are left; `working` have returned with something. */
+static void close_and_join(struct fixture *f, size_t n, size_t working)
+{
+	size_t shut_down = 0;
+
+	close_ring(f);
+	if (f->spmc)
+		quoit_spmc_finish(&f->one.ring);
+	else
+		jobs_deregister_producer(&f->p[0]);
+	(void)join_all(f, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(f->w[i].rc == 0 || f->w[i].rc == -ESHUTDOWN);
+		shut_down += f->w[i].rc == -ESHUTDOWN;
+	}
+	assert_int_equal(shut_down, n - working);
+}
+
+/* --- one for one ----------------------------------------------------------------------------- */
+
+static void by_send(struct fixture *f)
+{
+	send(f, 1);
+}
+
+static void by_commit(struct fixture *f)
+{
+	size_t n = 0;
+	uint64_t *at = f->spmc ? shared_reserve(&f->one, 1, &n) : jobs_reserve(&f->p[0], 1, &n);
+
+	assert_non_null(at);
+	*at = ++f->sent;
+	if (f->spmc)
+		shared_commit(&f->one, 1);
+	else
+		jobs_commit(&f->p[0], 1);
+}
+
+static void by_flush(struct fixture *f)
+{
+	size_t n = 0;
+	uint64_t *at = f->spmc ? shared_reserve(&f->one, 1, &n) : jobs_reserve(&f->p[0], 1, &n);
+
+	assert_non_null(at);
+	*at = ++f->sent;
+	if (f->spmc) {
+		shared_commit_later(&f->one, 1);
+		shared_flush(&f->one);
+	} else {
+		jobs_commit_later(&f->p[0], 1);
+		jobs_flush(&f->p[0]);
+	}
+}
+
+/* D-27: the seed could not wait at all, and its notifier woke everybody. */
+static void each_publication_wakes_one_sleeper_whatever_it_waits_in(bool spmc)
+{
+	static void (*const publish[])(struct fixture *) = {by_send, by_commit, by_flush};
+	static struct fixture f;
+
+	for (size_t c = 0; c < COUNT(calls); c++) {
+		start(&f, spmc);
+		fall_asleep(&f, CONSUMERS, calls[c]);
+		for (size_t i = 0; i < COUNT(publish); i++) {
+			publish[i](&f);
+			assert_int_equal(quoit_crowd_sleepers(crowd_of(&f)), CONSUMERS - i - 1);
+			assert_true(end_early(&f, CONSUMERS, i + 1));
+			assert_int_equal(count_done(&f, CONSUMERS), i + 1);
+		}
+		close_and_join(&f, CONSUMERS, COUNT(publish));
+		end(&f);
+	}
+}
+
+static void pop_rest(struct worker *w)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_SPIN};
+
+	while (w->f->spmc ? quoit_spmc_unpopped(&w->one.seat) : quoit_mpmc_unpopped(&w->many.seat))
+		assert_int_equal(pop_wait(w, &how), 0);
+}
+
+/* One is woken for the batch, and passes on what it does not take. */
+static void a_batch_wakes_as_many_as_have_work(bool spmc)
+{
+	static struct fixture f;
+
+	for (size_t c = 0; c < COUNT(calls); c++) {
+		const bool pops = calls[c] == pop_wait; /* which claims more than it takes */
+		const size_t takes = calls[c] == steal_one_wait || pops ? 1 : MOST;
+		uint64_t sum = 0;
+
+		start(&f, spmc);
+		fall_asleep(&f, CONSUMERS, calls[c]);
+		send(&f, takes * (CONSUMERS - 1));
+		assert_true(end_early(&f, CONSUMERS, pops ? 1 : CONSUMERS - 1));
+		close_and_join(&f, CONSUMERS, pops ? 1 : CONSUMERS - 1);
+		for (size_t i = 0; i < CONSUMERS; i++) {
+			pop_rest(&f.w[i]);
+			sum += f.w[i].sum;
+		}
+		assert_int_equal(sum, f.sent * (f.sent + 1) / 2);
+		end(&f);
+	}
+}
+
+/* What is published while somebody is being woken is not left to that one alone. */
+static void two_publications_wake_two(bool spmc)
+{
+	static struct fixture f;
+
+	start(&f, spmc);
+	fall_asleep(&f, CONSUMERS, steal_one_wait);
+	send(&f, 1);
+	send(&f, 1);
+	assert_true(quoit_crowd_sleepers(crowd_of(&f)) <= CONSUMERS - 2);
+	assert_true(end_early(&f, CONSUMERS, 2));
+	close_and_join(&f, CONSUMERS, 2);
+	assert_int_equal(f.w[0].sum + f.w[1].sum + f.w[2].sum + f.w[3].sum, 3);
+	end(&f);
+}
+
+static void while_all_are_awake_a_publication_finds_nobody(bool spmc)
+{
+	static struct fixture f;
+	const struct quoit_wait how = blocking(LONG_NS);
+
+	start(&f, spmc);
+	for (size_t i = 0; i < 10; i++) {
+		send(&f, 1);
+		assert_int_equal(quoit_crowd_sleepers(crowd_of(&f)), 0);
+		assert_int_equal(steal_one_wait(&f.w[i % CONSUMERS], &how), 0);
+	}
+	assert_int_equal(f.w[0].sum + f.w[1].sum + f.w[2].sum + f.w[3].sum, 55);
+	assert_int_equal(crowd_of(&f)->keys[0], 0); /* nor did anybody wake anybody */
+	end(&f);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void a_close_wakes_all(bool spmc)
+{
+	static struct fixture f;
+
+	for (size_t c = 0; c < COUNT(calls); c++) {
+		start(&f, spmc);
+		fall_asleep(&f, CONSUMERS, calls[c]);
+		close_ring(&f);
+		if (calls[c] != take_rest_wait) /* which sleep again until the producer's word */
+			assert_int_equal(quoit_crowd_sleepers(crowd_of(&f)), 0);
+		close_and_join(&f, CONSUMERS, 0);
+		end(&f);
+	}
+}
+
+/* D-20: what was sent before the close was reported as the end, and lost. */
+static void a_closed_ring_is_worked_off_before_it_says_so(bool spmc)
+{
+	static struct fixture f;
+	const struct quoit_wait how = blocking(LONG_NS);
+
+	for (size_t c = 0; c < COUNT(calls); c++) {
+		struct worker *const w = &f.w[0];
+
+		start(&f, spmc);
+		send(&f, 3);
+		close_ring(&f);
+		if (spmc)
+			quoit_spmc_finish(&f.one.ring);
+		else
+			jobs_deregister_producer(&f.p[0]);
+		while (w->sum < 6)
+			assert_int_equal(calls[c](w, &how), 0);
+		assert_int_equal(calls[c](w, &how), -ESHUTDOWN);
+		assert_int_equal(w->sum, 6);
+		end(&f);
+	}
+}
+
+/* A reservation that was open at the close is committed behind it. */
+static void the_rest_is_waited_for_until_the_producer_has_finished(bool spmc)
+{
+	static struct fixture f;
+	const struct quoit_wait how = blocking(SHORT_NS);
+	size_t n = 0;
+
+	start(&f, spmc);
+	uint64_t *at = spmc ? shared_reserve(&f.one, 1, &n) : jobs_reserve(&f.p[0], 1, &n);
+	assert_non_null(at);
+	close_ring(&f);
+	assert_int_equal(take_wait(&f.w[0], &how), -ESHUTDOWN);
+	assert_int_equal(take_rest_wait(&f.w[0], &how), -ETIMEDOUT);
+	fall_asleep(&f, 2, take_rest_wait);
+	*at = 9;
+	if (spmc)
+		shared_commit(&f.one, 1);
+	else
+		jobs_commit(&f.p[0], 1);
+	assert_true(end_early(&f, 2, 1));
+	if (spmc)
+		quoit_spmc_finish(&f.one.ring);
+	else
+		jobs_deregister_producer(&f.p[0]);
+	assert_int_equal(join_all(&f, 2), 1);
+	assert_int_equal(f.w[0].rc + f.w[1].rc, -ESHUTDOWN);
+	assert_int_equal(f.w[0].sum + f.w[1].sum, 9);
+	end(&f);
+}
+
+/* --- without sleeping ------------------------------------------------------------------------ */
+
+static void what_is_there_is_had_whatever_the_deadline(bool spmc)
+{
+	static struct fixture f;
+	struct quoit_wait how = blocking(LONG_NS);
+
+	how.deadline_ns = 1; /* long past */
+	for (size_t c = 0; c < COUNT(calls); c++) {
+		start(&f, spmc);
+		send(&f, 1);
+		assert_int_equal(calls[c](&f.w[0], &how), 0);
+		assert_int_equal(f.w[0].got, 1);
+		assert_int_equal(f.w[0].sum, 1);
+		assert_int_equal(calls[c](&f.w[0], &how), -ETIMEDOUT);
+		end(&f);
+	}
+}
+
+/* D-61: kinds that pause or yield had no deadline at all. */
+static void a_wait_for_nothing_ends_at_its_deadline_with_all_untouched(bool spmc)
+{
+	static struct fixture f;
+
+	for (int kind = 0; kind <= QUOIT_WAIT_PHASED; kind++)
+		for (size_t c = 0; c < COUNT(calls); c++) {
+			struct quoit_wait how = blocking(SHORT_NS);
+
+			how.kind = (enum quoit_wait_kind)kind;
+			start(&f, spmc);
+			f.w[0].got = 77;
+			assert_int_equal(calls[c](&f.w[0], &how), -ETIMEDOUT);
+			assert_true(quoit_clock_now_ns() >= how.deadline_ns);
+			assert_int_equal(f.w[0].got, 77);
+			assert_int_equal(f.w[0].sum, 0);
+			assert_int_equal(quoit_crowd_sleepers(crowd_of(&f)), 0);
+			end(&f);
+		}
+}
+
+static void a_wait_that_cannot_end_is_refused(bool spmc)
+{
+	static struct fixture f;
+	struct quoit_wait how = blocking(LONG_NS);
+	struct quoit_claim claim = {0};
+	uint64_t *items = NULL;
+
+	start(&f, spmc);
+	assert_int_equal(spmc ? shared_take_wait(&f.w[0].one, 0, &how, &items, &claim)
+			      : jobs_take_wait(&f.w[0].many, 0, &how, &items, &claim),
+			 -EINVAL);
+	how.kind = QUOIT_WAIT_TIMED;
+	how.deadline_ns = 0;
+	assert_int_equal(take_wait(&f.w[0], &how), -EINVAL);
+	how.kind = QUOIT_WAIT_BLOCK;
+	if (spmc)
+		assert_int_equal(quoit_spmc_attach_waits(&f.one.ring, NULL), 0);
+	else
+		assert_int_equal(quoit_mpmc_attach_waits(f.many.ring, NULL), 0);
+	assert_int_equal(take_wait(&f.w[0], &how), -EINVAL); /* nobody would wake it */
+	assert_int_equal(pop_wait(&f.w[0], &how), -EINVAL);
+	assert_null(items);
+	assert_null(claim.lane);
+	how = blocking(SHORT_NS);
+	how.kind = QUOIT_WAIT_YIELD; /* needs none */
+	assert_int_equal(take_wait(&f.w[0], &how), -ETIMEDOUT);
+	send(&f, 1);
+	assert_int_equal(take_wait(&f.w[0], &how), 0);
+	end(&f);
+}
+
+static void more_consumers_than_seats_cannot_be_promised_a_wake_up(bool spmc)
+{
+	const struct quoit_spmc_options shared = {CAPACITY, 0, QUOIT_CROWD_SEATS + 1};
+	struct quoit_mpmc_options options = {.capacity_slots = CAPACITY,
+					     .producers_most = 1,
+					     .consumers_most = QUOIT_CROWD_SEATS + 1,
+					     .node = QUOIT_MPMC_ANYWHERE};
+	static struct fixture f;
+
+	memset(&f, 0, sizeof(f));
+	if (spmc) {
+		assert_int_equal(shared_init(&f.one, f.slots, f.blocks, &shared), 0);
+		assert_int_equal(quoit_spmc_attach_waits(&f.one.ring, &f.waits), -EINVAL);
+	} else {
+		assert_int_equal(jobs_create(&f.many, &options), 0);
+		assert_int_equal(quoit_mpmc_attach_waits(f.many.ring, &f.crowd), -EINVAL);
+		jobs_destroy(&f.many);
+	}
+}
+
+/* A claim of several is popped off without waiting. */
+static void popping_waits_only_when_nothing_is_claimed(bool spmc)
+{
+	static struct fixture f;
+	const struct quoit_wait how = blocking(SHORT_NS);
+
+	start(&f, spmc);
+	send(&f, 5);
+	for (uint64_t n = 1; n <= 5; n++) {
+		assert_int_equal(pop_wait(&f.w[0], &how), 0);
+		assert_int_equal(f.w[0].sum, n * (n + 1) / 2);
+		assert_int_equal(spmc ? quoit_spmc_unpopped(&f.w[0].one.seat)
+				      : quoit_mpmc_unpopped(&f.w[0].many.seat),
+				 5 - n);
+	}
+	assert_int_equal(pop_wait(&f.w[0], &how), -ETIMEDOUT);
+	end(&f);
+}
+
+/* --- lanes ----------------------------------------------------------------------------------- */
+
+static void a_producer_that_comes_later_wakes_who_sleeps_already(void **state)
+{
+	static struct fixture f;
+	const uint64_t item = 5;
+
+	(void)state;
+	start(&f, false);
+	fall_asleep(&f, 2, take_wait);
+	assert_int_equal(jobs_register_producer(&f.many, &f.p[1]), 0);
+	assert_true(jobs_send_one(&f.p[1], &item));
+	assert_int_equal(quoit_crowd_sleepers(&f.crowd), 1);
+	assert_true(end_early(&f, 2, 1));
+	assert_int_equal(f.w[0].sum + f.w[1].sum, 5);
+	assert_int_equal(jobs_send_one(&f.p[0], &item), true);
+	assert_int_equal(join_all(&f, 2), 2);
+	end(&f);
+}
+
+static void what_a_producer_leaves_behind_wakes_somebody(void **state)
+{
+	static struct fixture f;
+	size_t n = 0;
+
+	(void)state;
+	start(&f, false);
+	fall_asleep(&f, 1, take_wait);
+	uint64_t *at = jobs_reserve(&f.p[0], 1, &n);
+	assert_non_null(at);
+	*at = 3;
+	jobs_commit_later(&f.p[0], 1);
+	assert_int_equal(quoit_crowd_sleepers(&f.crowd), 1);
+	jobs_deregister_producer(&f.p[0]);
+	assert_true(end_early(&f, 1, 1));
+	assert_int_equal(join_all(&f, 1), 1);
+	assert_int_equal(f.w[0].sum, 3);
+	end(&f);
+}
+
+static void a_ring_without_any_lane_can_be_waited_for_and_closed(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	start(&f, false);
+	jobs_deregister_consumer(&f.w[0].many);
+	for (size_t i = 1; i < CONSUMERS; i++)
+		jobs_deregister_consumer(&f.w[i].many);
+	jobs_deregister_producer(&f.p[0]);
+	jobs_destroy(&f.many);
+	assert_int_equal(
+		jobs_create(&f.many, &(struct quoit_mpmc_options){.capacity_slots = CAPACITY,
+								  .producers_most = 1,
+								  .consumers_most = CONSUMERS}),
+		0);
+	assert_int_equal(quoit_mpmc_attach_waits(f.many.ring, &f.crowd), 0);
+	for (size_t i = 0; i < CONSUMERS; i++)
+		assert_int_equal(jobs_register_consumer(&f.many, &f.w[i].many), 0);
+	fall_asleep(&f, CONSUMERS, take_rest_wait);
+	close_ring(&f);
+	(void)join_all(&f, CONSUMERS);
+	for (size_t i = 0; i < CONSUMERS; i++)
+		assert_int_equal(f.w[i].rc, -ESHUTDOWN);
+	end(&f);
+}
+
+#define BOTH(test)                        \
+	static void test##_(void **state) \
+	{                                 \
+		(void)state;              \
+		test(true);               \
+		test(false);              \
+	}
+
+BOTH(each_publication_wakes_one_sleeper_whatever_it_waits_in)
+BOTH(a_batch_wakes_as_many_as_have_work)
+BOTH(two_publications_wake_two)
+BOTH(while_all_are_awake_a_publication_finds_nobody)
+BOTH(a_close_wakes_all)
+BOTH(a_closed_ring_is_worked_off_before_it_says_so)
+BOTH(the_rest_is_waited_for_until_the_producer_has_finished)
+BOTH(what_is_there_is_had_whatever_the_deadline)
+BOTH(a_wait_for_nothing_ends_at_its_deadline_with_all_untouched)
+BOTH(a_wait_that_cannot_end_is_refused)
+BOTH(more_consumers_than_seats_cannot_be_promised_a_wake_up)
+BOTH(popping_waits_only_when_nothing_is_claimed)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_publication_wakes_one_sleeper_whatever_it_waits_in_),
+		cmocka_unit_test(a_batch_wakes_as_many_as_have_work_),
+		cmocka_unit_test(two_publications_wake_two_),
+		cmocka_unit_test(while_all_are_awake_a_publication_finds_nobody_),
+		cmocka_unit_test(a_close_wakes_all_),
+		cmocka_unit_test(a_closed_ring_is_worked_off_before_it_says_so_),
+		cmocka_unit_test(the_rest_is_waited_for_until_the_producer_has_finished_),
+		cmocka_unit_test(what_is_there_is_had_whatever_the_deadline_),
+		cmocka_unit_test(a_wait_for_nothing_ends_at_its_deadline_with_all_untouched_),
+		cmocka_unit_test(a_wait_that_cannot_end_is_refused_),
+		cmocka_unit_test(more_consumers_than_seats_cannot_be_promised_a_wake_up_),
+		cmocka_unit_test(popping_waits_only_when_nothing_is_claimed_),
+		cmocka_unit_test(a_producer_that_comes_later_wakes_who_sleeps_already),
+		cmocka_unit_test(what_a_producer_leaves_behind_wakes_somebody),
+		cmocka_unit_test(a_ring_without_any_lane_can_be_waited_for_and_closed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
