@@ -201,6 +201,9 @@ LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wr
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_mpsc           := -Wl,--wrap=calloc,--wrap=mmap,--wrap=munmap \
                                            -Wl,--wrap=pthread_mutex_trylock,--wrap=write
+LDFLAGS_tests/rings/test_line           := -Wl,--wrap=pthread_create,--wrap=pthread_join
+LDFLAGS_tests/rings/test_mpmc           := -Wl,--wrap=calloc,--wrap=aligned_alloc \
+                                           -Wl,--wrap=pthread_mutex_init
 LDFLAGS_tests/runtime/test_enters       := -Wl,--wrap=syscall
 LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap
@@ -387,6 +390,15 @@ model: ## Explore the interleavings of the rings and the wake-up protocol, all t
 	$(call again,model) build/model/$(model)
 	@build/model/$(model) --full
 
+# Where M came from the environment it may mean anything.
+ifneq ($(origin M),command line)
+M :=
+endif
+
+mutate: ## Weaken rings/ in every place, one at a time: a test must notice (M=PATTERN JOBS=2)
+	@tests/support/install-packages.sh test
+	@JOBS=$(or $(JOBS),2) bash tests/mutate/mutate.sh $(call quote,$(or $(M),.))
+
 mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail each time
 	@tests/support/install-packages.sh test
 	@bash tests/mutate/wake.sh $(O)
@@ -456,7 +468,8 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate-wake \
+.PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate \
+        mutate-wake \
 	bench-net bench-rings lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -131,40 +131,31 @@ size_t quoit_lane_length(const struct quoit_lane *lane)
 	const uint64_t slots = lane->block_mask + 1;
 	/* publish: pairs with quoit_lane_publish() */
 	const uint64_t tail = quoit_load_acquire(&lane->tail);
-	uint64_t n = tail - claim;
+	/* More than two laps lie between them only if we were stopped between the two looks. */
+	const uint64_t span = quoit_min(quoit__lane_ahead(tail, claim), 2 * (lane->mask + 1));
+	uint64_t n = span;
 
-	if ((int64_t)n <= 0)
-		return 0;
 	/*
 	 * Void blocks between them are not counted. One that was given back is written again before
-	 * anybody claims past it, so there may be up to two laps to look at, and never more.
+	 * anybody claims past it, hence the second lap.
 	 */
-	if ((int64_t)(quoit_load(&lane->void_end) - claim) > 0)
-		for (uint64_t b = 0; b < 2 * block_count(lane); b++) {
-			const uint64_t at =
-				((claim + lane->block_mask) & ~lane->block_mask) + b * slots;
-
-			if ((int64_t)(tail - at) <= 0)
-				break;
-			if (quoit_load(&quoit__lane_block(lane, at)->void_at) == at)
-				n -= quoit_min(n, slots);
-		}
+	if (quoit__lane_ahead(quoit_load(&lane->void_end), claim))
+		for (uint64_t i = -claim & lane->block_mask; i < span; i += slots)
+			if (quoit_load(&quoit__lane_block(lane, claim + i)->void_at) == claim + i)
+				n -= slots;
 	return (size_t)quoit_min(n, lane->mask + 1);
 }
 
 size_t quoit_lane_pending(const struct quoit_lane *lane)
 {
-	/* publish: pairs with quoit_lane_publish() */
-	const uint64_t tail = quoit_load_acquire(&lane->tail);
+	const uint64_t tail = quoit_load(&lane->tail); /* hint: no slot is looked at */
 	uint64_t n = 0;
 
 	for (size_t b = 0; b < block_count(lane); b++) {
 		const uint64_t done =
 			quoit_load(&lane->blocks[b].done); /* hint: of a moment past */
-		const int64_t left = (int64_t)(sum_at(lane, b, tail) - done);
 
-		/* Below 0 when the block moved on since we read the tail. */
-		n += left > 0 ? (uint64_t)left >> lane->blocks_bits : 0;
+		n += quoit__lane_ahead(sum_at(lane, b, tail), done) >> lane->blocks_bits;
 	}
 	return (size_t)quoit_min(n, lane->mask + 1);
 }

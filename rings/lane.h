@@ -352,6 +352,14 @@ QUOIT_HOT void quoit_lane_commit(struct quoit_lane *lane, size_t n)
 
 /* --- consumers ------------------------------------------------------------------------------- */
 
+/* How far `later` is ahead; 0 if it is not, because the two were read at different moments. */
+QUOIT_HOT uint64_t quoit__lane_ahead(uint64_t later, uint64_t earlier)
+{
+	const uint64_t n = later - earlier;
+
+	return n <= INT64_MAX ? n : 0;
+}
+
 /*
  * What could be claimed: gives how many slots are published from *position on. `tail_seen` is this
  * consumer's last look at the tail, and is looked at again only when it is used up.
@@ -361,14 +369,15 @@ QUOIT_HOT uint64_t quoit__lane_look(const struct quoit_lane *lane, uint64_t *tai
 {
 	const uint64_t claim = quoit_load(&lane->claim); /* hint: moving it tells the truth */
 
+	uint64_t there = quoit__lane_ahead(*tail_seen, claim);
+
 	*position = claim;
-	if (quoit_unlikely((int64_t)(*tail_seen - claim) <= 0)) {
+	if (quoit_unlikely(!there)) {
 		/* publish: pairs with quoit_lane_publish() */
 		*tail_seen = quoit_load_acquire(&lane->tail);
-		if ((int64_t)(*tail_seen - claim) <= 0)
-			return 0;
+		there = quoit__lane_ahead(*tail_seen, claim);
 	}
-	return *tail_seen - claim;
+	return there;
 }
 
 /*
@@ -443,7 +452,8 @@ QUOIT_HOT bool quoit_lane_has_news(const struct quoit_lane *lane)
 	const uint64_t tail =
 		quoit_load_acquire(&lane->tail); /* publish: pairs with quoit_lane_publish() */
 
-	return (int64_t)(tail - quoit_load(&lane->claim)) > 0; /* hint: too early is too much */
+	/* hint: too early is too much */
+	return quoit__lane_ahead(tail, quoit_load(&lane->claim)) != 0;
 }
 
 /* --- status and ending ----------------------------------------------------------------------- */
@@ -456,9 +466,8 @@ QUOIT_HOT size_t quoit_lane_occupancy(const struct quoit_lane *lane)
 {
 	/* claim first: a tail read later can only be further on, and never behind it by much */
 	const uint64_t claim = quoit_load(&lane->claim); /* hint */
-	const int64_t n = (int64_t)(quoit_load(&lane->tail) - claim);
 
-	return n > 0 ? quoit_min((size_t)n, (size_t)lane->mask + 1) : 0;
+	return quoit_min(quoit__lane_ahead(quoit_load(&lane->tail), claim), lane->mask + 1);
 }
 
 /*

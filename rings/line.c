@@ -31,8 +31,7 @@ static bool await(struct end *end, uint64_t number)
 {
 	uint64_t looks = 0;
 
-	/* trip: pairs with post() */
-	while (quoit_load_acquire(&end->other->sent) < number)
+	while (quoit_load(&end->other->sent) < number) /* the number is all there is to see */
 		if (++looks % LOOKS_PER_CLOCK == 0 && quoit_clock_now_ns() > end->until_ns)
 			return false;
 	return true;
@@ -40,7 +39,7 @@ static bool await(struct end *end, uint64_t number)
 
 static void post(struct end *end, uint64_t number)
 {
-	quoit_store_release(&end->sent, number); /* trip: pairs with await() */
+	quoit_store(&end->sent, number);
 }
 
 static int lead(struct end *end)
@@ -88,6 +87,12 @@ static int by_size(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+static uint64_t median(struct end *leader)
+{
+	qsort(leader->trip_ticks, BATCHES, sizeof(leader->trip_ticks[0]), by_size);
+	return leader->trip_ticks[BATCHES / 2];
+}
+
 int quoit_line_round_trip(unsigned cpu, unsigned other_cpu, uint64_t *ticks)
 {
 	const uint64_t until_ns = quoit_clock_now_ns() + DEADLINE_NS;
@@ -109,11 +114,10 @@ int quoit_line_round_trip(unsigned cpu, unsigned other_cpu, uint64_t *ticks)
 	pthread_join(threads[0], NULL); /* without a partner it gives up at the deadline */
 	if (rc)
 		return -rc;
-	if (ends[0].rc || ends[1].rc) /* a refused cpu makes the other end late */
-		return ends[0].rc && ends[0].rc != -ETIMEDOUT ? ends[0].rc
-		       : ends[1].rc			      ? ends[1].rc
-							      : ends[0].rc;
-	qsort(ends[0].trip_ticks, BATCHES, sizeof(ends[0].trip_ticks[0]), by_size);
-	*ticks = ends[0].trip_ticks[BATCHES / 2];
-	return 0;
+	rc = ends[0].rc;
+	if (ends[1].rc && ends[1].rc != -ETIMEDOUT) /* a refused cpu makes the other end late */
+		rc = ends[1].rc;
+	if (!rc)
+		*ticks = median(&ends[0]);
+	return rc;
 }

@@ -36,19 +36,15 @@ void quoit_meter_reset(struct quoit_meter *meter)
 	memset(meter, 0, sizeof(*meter));
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
 void quoit_metrics_merge(struct quoit_metrics *into, const struct quoit_metrics *from)
 {
-	if (from->batches_held && (!into->batches_held || from->held_ns_min < into->held_ns_min))
-		into->held_ns_min = from->held_ns_min;
+	if (from->batches_held)
+		into->held_ns_min = quoit_min(from->held_ns_min,
+					      into->batches_held ? into->held_ns_min : UINT64_MAX);
 
 	into->items_sent += from->items_sent;
 	into->batches_sent += from->batches_sent;
-	into->batch_sent_max = larger(into->batch_sent_max, from->batch_sent_max);
+	into->batch_sent_max = quoit_max(into->batch_sent_max, from->batch_sent_max);
 	into->reserve_failures += from->reserve_failures;
 	into->producer_spins += from->producer_spins;
 	into->producer_waits += from->producer_waits;
@@ -56,7 +52,7 @@ void quoit_metrics_merge(struct quoit_metrics *into, const struct quoit_metrics 
 
 	into->items_received += from->items_received;
 	into->batches_received += from->batches_received;
-	into->batch_received_max = larger(into->batch_received_max, from->batch_received_max);
+	into->batch_received_max = quoit_max(into->batch_received_max, from->batch_received_max);
 	into->claims_lost += from->claims_lost;
 	into->consumer_spins += from->consumer_spins;
 	into->consumer_waits += from->consumer_waits;
@@ -64,7 +60,7 @@ void quoit_metrics_merge(struct quoit_metrics *into, const struct quoit_metrics 
 
 	into->batches_held += from->batches_held;
 	into->held_ns += from->held_ns;
-	into->held_ns_max = larger(into->held_ns_max, from->held_ns_max);
+	into->held_ns_max = quoit_max(into->held_ns_max, from->held_ns_max);
 }
 
 static double quotient(uint64_t of, uint64_t by)

@@ -95,8 +95,7 @@ QUOIT_HOT void quoit__meter_batch(struct quoit_meter_side *side, uint64_t items)
 		return;
 	quoit_count(&side->items, items);
 	quoit_count(&side->batches, 1);
-	if (items > quoit_load(&side->items_max)) /* ours */
-		quoit_store(&side->items_max, items);
+	quoit_store(&side->items_max, quoit_max(items, quoit_load(&side->items_max))); /* ours */
 }
 
 QUOIT_HOT void quoit__meter_failure(struct quoit_meter_side *side)
@@ -115,16 +114,16 @@ QUOIT_HOT void quoit__meter_hold(struct quoit_meter_side *side)
 /* It has given some of it back. */
 QUOIT_HOT void quoit__meter_release(struct quoit_meter_side *side)
 {
-	uint64_t ns;
+	uint64_t ns, least;
 
 	if (!side || !side->held_since_ns)
 		return;
 	ns = quoit_clock_now_ns() - side->held_since_ns;
 	side->held_since_ns = 0;
-	if (!quoit_load(&side->held) || ns < quoit_load(&side->held_ns_min)) /* ours */
-		quoit_store(&side->held_ns_min, ns);
-	if (ns > quoit_load(&side->held_ns_max)) /* ours */
-		quoit_store(&side->held_ns_max, ns);
+	/* ours, all of them */
+	least = quoit_load(&side->held) ? quoit_load(&side->held_ns_min) : UINT64_MAX;
+	quoit_store(&side->held_ns_min, quoit_min(ns, least));
+	quoit_store(&side->held_ns_max, quoit_max(ns, quoit_load(&side->held_ns_max)));
 	quoit_count(&side->held_ns, ns);
 	quoit_count(&side->held, 1);
 }

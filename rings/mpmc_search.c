@@ -30,7 +30,7 @@ static bool has_producer(const struct quoit_mpmc *ring, size_t i)
 static void reseat(struct quoit_mpmc_consumer *consumer, size_t count)
 {
 	const struct quoit_mpmc *const ring = consumer->ring;
-	const size_t consumers = quoit_max((size_t)quoit_load(&ring->consumers), 1);
+	const size_t consumers = (size_t)quoit_load(&ring->consumers); /* 1 at least: we are here */
 	const size_t rank = (size_t)quoit_load(&ring->ranks[consumer->seat]);
 	size_t producing = 0, wanted, first, i = 0;
 
@@ -41,8 +41,6 @@ static void reseat(struct quoit_mpmc_consumer *consumer, size_t count)
 	first = producing ? rank * producing / consumers % producing : 0;
 	consumer->shard_turn = consumer->shard_span = 0;
 	consumer->stay = 0;
-	if (!wanted)
-		return;
 	/* Those that left since we counted are no reason to go round twice. */
 	for (; i < count && (!has_producer(ring, i) || first--); i++)
 		;

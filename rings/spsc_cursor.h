@@ -107,8 +107,7 @@ QUOIT_SLOW uint64_t quoit__spsc_write_on(struct quoit_spsc *ring, uint64_t tail,
 		return tail;
 	}
 	free_end = ring->head_seen + capacity;
-	if (block_end - tail < free_end - tail)
-		free_end = block_end;
+	free_end = tail + quoit_min(block_end - tail, free_end - tail);
 	quoit__lines_own(slots + (tail & ring->mask_producer) * slot_bytes,
 			 (size_t)(free_end - tail) * slot_bytes);
 	return free_end;

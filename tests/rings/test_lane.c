@@ -54,6 +54,17 @@ static void sizes_are_powers_of_two_and_a_block_fits_into_the_lane(void **state)
 	}
 }
 
+static void the_largest_lane_is_possible_and_blocks_of_any_size(void **state)
+{
+	const size_t most = QUOIT_LANE_CAPACITY_MAX;
+
+	(void)state;
+	assert_int_equal(quoit_lane_block_count(most, 0), most / QUOIT_LANE_BLOCK);
+	assert_int_equal(quoit_lane_block_count(most, most), 1);
+	assert_int_equal(quoit_lane_block_count(most, 1), most);
+	assert_int_equal(quoit_lane_block_count(2 * most, 1), -EINVAL);
+}
+
 static void what_different_threads_write_lies_on_different_lines(void **state)
 {
 	static const size_t lines[] = {
@@ -481,6 +492,66 @@ static void a_claim_from_laps_ago_keeps_the_lane_from_being_drained(void **state
 	assert_true(quoit_lane_is_drained(&f.lane));
 }
 
+/* --- counts of moments that never were ------------------------------------------------------- */
+
+/* A position that is read late may lie on either side of one that was read before it. */
+static void counts_stay_within_the_lane_whatever_moved_meanwhile(void **state)
+{
+	struct quoit_claim claim = {0};
+	struct fixture f;
+	uint64_t there;
+
+	(void)state;
+	assert_int_equal(quoit__lane_ahead(UINT64_C(1) << 62, 0), UINT64_C(1) << 62);
+	assert_int_equal(quoit__lane_ahead(INT64_MAX, 0), INT64_MAX);
+	assert_int_equal(quoit__lane_ahead(0, 1), 0);
+	start(&f, 32, 8, UINT64_MAX - 100);
+	assert_int_equal(send(&f, 20), 20);
+	there = f.lane.claim;
+
+	/* Another consumer has claimed beyond the tail that was seen. */
+	f.lane.claim = f.lane.tail + 5;
+	assert_int_equal(quoit_lane_length(&f.lane), 0);
+	assert_int_equal(quoit_lane_occupancy(&f.lane), 0);
+	assert_false(quoit_lane_has_news(&f.lane));
+	assert_int_equal(quoit_lane_claim(&f.lane, &f.tail_seen, 1, &claim), QUOIT_CLAIM_EMPTY);
+
+	/* The producer went on for laps behind the claim that was seen. */
+	f.lane.claim = there - 3 * 32;
+	assert_int_equal(quoit_lane_length(&f.lane), 32);
+	assert_int_equal(quoit_lane_occupancy(&f.lane), 32);
+	f.lane.claim = there;
+	f.lane.tail += 3 * 32;
+	assert_int_equal(quoit_lane_pending(&f.lane), 32);
+}
+
+/* A block that was stepped over is void from then on, but counted out only when it is published. */
+static void a_block_that_is_void_tomorrow_is_no_part_of_today(void **state)
+{
+	struct quoit_claim held = {0};
+	struct fixture f;
+	size_t at;
+
+	(void)state;
+	start(&f, 32, 8, 0);
+	assert_int_equal(send(&f, 24), 24);
+	assert_int_equal(take(&f, 8, &held), QUOIT_CLAIM_GOT); /* block 0 is pinned */
+	assert_int_equal(recv(&f, 16), 16);
+	assert_int_equal(send(&f, 8), 8); /* block 3 is unread */
+	assert_int_equal(quoit_lane_length(&f.lane), 8);
+	assert_int_equal(quoit_lane_reserve(&f.lane, 1, &at), 1);
+	assert_int_equal(at, 8);
+	assert_int_equal(f.lane.stepped_over, 1);
+	assert_int_equal(quoit_lane_length(&f.lane), 8);
+	f.slots[at] = f.sent++;
+	quoit_lane_commit(&f.lane, 1);
+	assert_int_equal(quoit_lane_length(&f.lane), 9);
+	assert_int_equal(quoit_lane_occupancy(&f.lane), 17); /* an estimate, as it says */
+	assert_int_equal(recv(&f, 9), 9);
+	quoit_lane_release(&held, 8);
+	finish(&f);
+}
+
 /* --- the bell -------------------------------------------------------------------------------- */
 
 static bool bell_rang(struct quoit_notify *notify)
@@ -526,6 +597,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_powers_of_two_and_a_block_fits_into_the_lane),
+		cmocka_unit_test(the_largest_lane_is_possible_and_blocks_of_any_size),
 		cmocka_unit_test(what_different_threads_write_lies_on_different_lines),
 		cmocka_unit_test(reserve_grants_if_all_are_free_and_reserve_some_what_there_is),
 		cmocka_unit_test(what_is_committed_for_later_is_hidden_until_published),
@@ -539,6 +611,8 @@ int main(void)
 		cmocka_unit_test(after_close_only_what_was_reserved_can_be_committed),
 		cmocka_unit_test(drained_means_finished_all_claimed_and_every_claim_given_back),
 		cmocka_unit_test(a_claim_from_laps_ago_keeps_the_lane_from_being_drained),
+		cmocka_unit_test(counts_stay_within_the_lane_whatever_moved_meanwhile),
+		cmocka_unit_test(a_block_that_is_void_tomorrow_is_no_part_of_today),
 		cmocka_unit_test(commit_close_and_finish_wake_a_reader_that_sleeps),
 	};
 

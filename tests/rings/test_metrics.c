@@ -307,6 +307,53 @@ static void every_field_is_copied_and_merged(void **state)
 		assert_int_equal(words[i], 0);
 }
 
+static void a_time_is_taken_from_the_first_look_to_the_first_release(void **state)
+{
+	struct quoit_meter_side side = {.held_since_ns = 5};
+
+	(void)state;
+	quoit__meter_hold(&side); /* it held some already */
+	assert_int_equal(side.held_since_ns, 5);
+	quoit__meter_release(&side);
+	assert_int_equal(side.held, 1);
+	assert_int_equal(side.held_since_ns, 0);
+	quoit__meter_release(&side); /* it holds none */
+	assert_int_equal(side.held, 1);
+	quoit__meter_hold(NULL);
+	quoit__meter_release(NULL);
+}
+
+static void extremes_are_kept_whichever_comes_first(void **state)
+{
+	const struct quoit_metrics low = {.batches_held = 1, .held_ns_min = 3, .held_ns_max = 4};
+	const struct quoit_metrics high = {.batches_held = 1, .held_ns_min = 7, .held_ns_max = 9};
+	struct quoit_meter_side side = {.held = 1, .held_ns_min = 2, .held_ns_max = UINT64_MAX};
+	struct quoit_metrics sum;
+
+	(void)state;
+	for (int order = 0; order < 2; order++) {
+		sum = order ? low : high;
+		quoit_metrics_merge(&sum, order ? &high : &low);
+		assert_int_equal(sum.held_ns_min, 3);
+		assert_int_equal(sum.held_ns_max, 9);
+	}
+	side.held_since_ns = 1; /* since the machine was started: long */
+	quoit__meter_release(&side);
+	assert_int_equal(side.held_ns_min, 2);
+	assert_int_equal(side.held_ns_max, UINT64_MAX);
+	side.held_ns_min = UINT64_MAX;
+	side.held_ns_max = 0;
+	side.held_since_ns = 1;
+	quoit__meter_release(&side);
+	assert_in_range(side.held_ns_min, 1, UINT64_MAX - 1);
+	assert_in_range(side.held_ns_max, 1, UINT64_MAX - 1);
+	quoit__meter_batch(&side, 6);
+	quoit__meter_batch(&side, 5);
+	assert_int_equal(side.items_max, 6);
+	quoit__meter_batch(&side, 7);
+	assert_int_equal(side.items_max, 7);
+}
+
 static void a_created_ring_brings_its_meter(void **state)
 {
 	const struct quoit_spsc_options options = {
@@ -363,6 +410,8 @@ int main(void)
 		cmocka_unit_test(a_ring_without_a_meter_counts_nothing_and_works),
 		cmocka_unit_test(metrics_add_up_and_give_means_and_rates),
 		cmocka_unit_test(every_field_is_copied_and_merged),
+		cmocka_unit_test(a_time_is_taken_from_the_first_look_to_the_first_release),
+		cmocka_unit_test(extremes_are_kept_whichever_comes_first),
 		cmocka_unit_test(a_created_ring_brings_its_meter),
 		cmocka_unit_test(anybody_may_look_at_any_time),
 	};

@@ -16,9 +16,78 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <quoit/numa/region.h>
 #include <quoit/numa/thread.h>
 
 #include <rings/mpmc_checks.h>
+
+/* --- memory that cannot be had --------------------------------------------------------------- */
+
+void *__real_calloc(size_t n, size_t bytes);
+void *__wrap_calloc(size_t n, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
+
+static int steps_left = -1; /* below 0: any number */
+
+static bool is_refused(void)
+{
+	if (!steps_left)
+		return true;
+	steps_left--;
+	return false;
+}
+
+void *__wrap_calloc(size_t n, size_t bytes)
+{
+	return is_refused() ? NULL : __real_calloc(n, bytes);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
+{
+	return is_refused() ? NULL : __real_aligned_alloc(alignment, bytes);
+}
+
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
+{
+	return is_refused() ? ENOMEM : __real_pthread_mutex_init(mutex, attr);
+}
+
+static void a_ring_without_memory_is_not_made_and_leaves_nothing(void **state)
+{
+	struct quoit_mpmc *ring = (struct quoit_mpmc *)-1;
+	struct quoit_mpmc_options options = plain;
+	int steps = 0;
+
+	(void)state;
+	options.slot_bytes = 8;
+	for (; ring == (struct quoit_mpmc *)-1; steps++) {
+		const int rc = (steps_left = steps, quoit_mpmc_create(&options, &ring));
+
+		steps_left = -1;
+		assert_int_equal(rc, ring == (struct quoit_mpmc *)-1 ? -ENOMEM : 0);
+	}
+	assert_int_equal(steps, 9); /* eight may be refused */
+	quoit_mpmc_destroy(ring);
+	quoit_mpmc_destroy(NULL);
+
+	/* The most that may be asked for is refused by the machine, not by the ring. */
+	steps_left = 0;
+	options.producers_most = options.consumers_most = INT32_MAX;
+	options.slot_bytes = INT32_MAX;
+	assert_int_equal(quoit_mpmc_create(&options, &ring), -ENOMEM);
+	options.slot_bytes++;
+	assert_int_equal(quoit_mpmc_create(&options, &ring), -EINVAL);
+	options.slot_bytes = 8;
+	options.producers_most++;
+	assert_int_equal(quoit_mpmc_create(&options, &ring), -EINVAL);
+	options.producers_most = 1;
+	options.consumers_most++;
+	assert_int_equal(quoit_mpmc_create(&options, &ring), -EINVAL);
+	steps_left = -1;
+}
 
 /* --- seats ----------------------------------------------------------------------------------- */
 
@@ -308,6 +377,87 @@ static void a_ring_that_is_not_closed_is_never_drained(void **state)
 	end(&f);
 }
 
+static void a_lane_that_was_left_is_taken_over_if_it_is_near(void **state)
+{
+	struct quoit_mpmc_options options = plain;
+	struct fixture f;
+	uint64_t seating;
+
+	(void)state;
+	options.node = 0;
+	start(&f, &options, 1, 1);
+	jobs_deregister_producer(&f.p[0]);
+	seating = f.q.ring->seating;
+	assert_int_equal(jobs_register_producer(&f.q, &f.p[0]), 0);
+	assert_true(f.q.ring->seating > seating); /* the shards are dealt anew */
+	assert_int_equal(f.q.ring->lane_count, 1);
+	seating = f.q.ring->seating;
+	jobs_deregister_producer(&f.p[0]);
+	assert_true(f.q.ring->seating > seating);
+	f.q.ring->lanes[0]->node = 1; /* as if it lay there */
+	assert_int_equal(jobs_register_producer(&f.q, &f.p[0]), 0);
+	assert_int_equal(f.q.ring->lane_count, 2);
+	end(&f);
+}
+
+/* The functions beneath the typed shell, which has its own way to copy. */
+static void without_types_slots_are_reserved_published_and_taken(void **state)
+{
+	struct quoit_mpmc_producer *p;
+	struct quoit_claim claim;
+	struct fixture f;
+	size_t at = 99;
+
+	(void)state;
+	start(&f, &plain, 1, 1);
+	p = &f.p[0].seat;
+	assert_int_equal(quoit_mpmc_reserve(p, 3, &at), 3);
+	quoit_mpmc_commit_later(p, 2);
+	assert_int_equal(quoit_mpmc_take(&f.c[0].seat, 5, &claim), 0);
+	quoit_mpmc_publish(p);
+	assert_int_equal(quoit_mpmc_length(f.q.ring), 2);
+	assert_int_equal(quoit_mpmc_reserve_some(p, 3, &at), 3);
+	assert_int_equal(at, 2);
+	quoit_mpmc_commit_later(p, 1);
+	quoit_mpmc_flush(p);
+	assert_int_equal(quoit_mpmc_length(f.q.ring), 3);
+	assert_int_equal(quoit_mpmc_reserve(p, 3, &at), 3);
+	quoit_mpmc_commit(p, 3);
+	assert_int_equal(quoit_mpmc_length(f.q.ring), 6);
+
+	assert_int_equal(quoit_mpmc_take(&f.c[0].seat, 0, &claim), 0);
+	assert_int_equal(quoit_mpmc_take(&f.c[0].seat, 2, &claim), 2);
+	quoit_mpmc_release(&f.c[0].seat, &claim, 2);
+	f.c[0].seat.stay = 3; /* of its turn on this lane */
+	assert_int_equal(quoit_mpmc_take(&f.c[0].seat, 9, &claim), 3);
+	quoit_mpmc_release(&f.c[0].seat, &claim, 3);
+	assert_int_equal(quoit_mpmc_take(&f.c[0].seat, 9, &claim), 1);
+	quoit_mpmc_release(&f.c[0].seat, &claim, 1);
+	end(&f);
+}
+
+static void half_a_claim_is_not_yet_caught_up(void **state)
+{
+	struct fixture f;
+	struct job job;
+
+	(void)state;
+	start(&f, &plain, 1, 1);
+	quoit_mpmc_linger(&f.c[0].seat, 1);
+	for (size_t lingered = 0; lingered < 2; lingered++) {
+		const size_t n = QUOIT_MPMC_POP_MOST / 2 - lingered;
+
+		assert_int_equal(send(&f, 0, n), n);
+		for (size_t i = 0; i < n; i++) {
+			assert_true(jobs_pop(&f.c[0], &job));
+			see(&f, &job, 1);
+		}
+		assert_false(jobs_pop(&f.c[0], &job));
+		assert_int_equal(f.c[0].seat.lingered, lingered);
+	}
+	end(&f);
+}
+
 static bool bell_rang(struct quoit_notify *notify)
 {
 	struct pollfd look = {.fd = notify->fd, .events = POLLIN};
@@ -427,6 +577,10 @@ int main(void)
 		cmocka_unit_test(a_ring_that_is_not_closed_is_never_drained),
 		cmocka_unit_test(a_sleeping_reader_hears_every_lane_and_the_end),
 		cmocka_unit_test(items_are_copied_or_worked_on_in_place),
+		cmocka_unit_test(a_ring_without_memory_is_not_made_and_leaves_nothing),
+		cmocka_unit_test(a_lane_that_was_left_is_taken_over_if_it_is_near),
+		cmocka_unit_test(without_types_slots_are_reserved_published_and_taken),
+		cmocka_unit_test(half_a_claim_is_not_yet_caught_up),
 		cmocka_unit_test(lingering_happens_after_catching_up_and_hides_nothing),
 	};
 

@@ -129,6 +129,21 @@ static void shards_are_as_wide_as_asked(void **state)
 	end(&f);
 }
 
+static void a_shard_is_no_wider_than_the_lanes_that_have_producers(void **state)
+{
+	struct quoit_mpmc_options options = plain;
+	struct fixture f;
+
+	(void)state;
+	options.shard_lanes = 3;
+	start(&f, &options, 4, 1);
+	jobs_deregister_producer(&f.p[2]);
+	jobs_deregister_producer(&f.p[3]);
+	assert_int_equal(consume_once(&f, 0, 1), -1);
+	assert_int_equal(f.c[0].seat.shard_span, 2);
+	end(&f);
+}
+
 static void a_consumer_stays_on_a_lane_for_a_while_and_then_goes_on(void **state)
 {
 	struct fixture f;
@@ -227,6 +242,7 @@ int main(void)
 		cmocka_unit_test(every_lane_is_in_a_shard_and_every_consumer_has_one),
 		cmocka_unit_test(shards_are_dealt_anew_when_somebody_comes_or_goes),
 		cmocka_unit_test(shards_are_as_wide_as_asked),
+		cmocka_unit_test(a_shard_is_no_wider_than_the_lanes_that_have_producers),
 		cmocka_unit_test(a_consumer_stays_on_a_lane_for_a_while_and_then_goes_on),
 		cmocka_unit_test(help_goes_to_the_fullest_lane),
 		cmocka_unit_test(help_goes_to_lanes_of_the_own_node_first_if_asked),

@@ -423,9 +423,72 @@ static void a_closed_ring_takes_no_more_and_is_read_to_its_end(void **state)
 	end(&f);
 }
 
+/* The functions beneath the typed shell, which has its own way to copy. */
+static void without_types_slots_are_reserved_published_and_taken(void **state)
+{
+	struct quoit_spmc_consumer consumer;
+	struct quoit_wake wake = {0};
+	struct quoit_notify notify;
+	struct quoit_claim claim;
+	struct fixture f;
+	size_t at = 99;
+
+	(void)state;
+	start(&f, 1);
+	assert_int_equal(quoit_notify_open(&notify, &wake), 0);
+	quoit_spmc_attach(&f.q.ring, &notify);
+	assert_ptr_equal(f.q.ring.lane.notify, &notify);
+	assert_int_equal(quoit_spmc_register_consumer(&f.q.ring, &consumer), 0);
+	assert_int_equal(quoit_spmc_reserve(&f.q.ring, 3, &at), 3);
+	quoit_spmc_commit_later(&f.q.ring, 2);
+	assert_int_equal(quoit_spmc_take(&consumer, 5, &claim), 0);
+	quoit_spmc_publish(&f.q.ring);
+	assert_int_equal(quoit_spmc_length(&f.q.ring), 2);
+	assert_int_equal(quoit_spmc_reserve_some(&f.q.ring, 3, &at), 3);
+	quoit_spmc_commit_later(&f.q.ring, 1);
+	quoit_spmc_flush(&f.q.ring);
+	assert_int_equal(quoit_spmc_length(&f.q.ring), 3);
+	assert_int_equal(quoit_spmc_reserve(&f.q.ring, 3, &at), 3);
+	quoit_spmc_commit(&f.q.ring, 3);
+	assert_int_equal(quoit_spmc_length(&f.q.ring), 6);
+	assert_int_equal(quoit_spmc_take(&consumer, 0, &claim), 0);
+	for (size_t n = 0; n < 6; n += claim.n, quoit_spmc_release(&consumer, &claim, claim.n))
+		assert_true(quoit_spmc_take(&consumer, 6 - n, &claim));
+	quoit_spmc_deregister_consumer(&consumer);
+	assert_false(quoit_spmc_is_closed(&f.q.ring));
+	quoit_spmc_finish(&f.q.ring);
+	assert_true(quoit_spmc_is_closed(&f.q.ring));
+	quoit_notify_close(&notify);
+}
+
+static void half_a_claim_is_not_yet_caught_up(void **state)
+{
+	struct jobs_consumer c;
+	struct fixture f;
+	struct job job;
+
+	(void)state;
+	start(&f, 1);
+	assert_int_equal(jobs_register_consumer(&f.q, &c), 0);
+	quoit_spmc_linger(&c.seat, 1);
+	for (size_t lingered = 0; lingered < 2; lingered++) {
+		const size_t n = QUOIT_SPMC_POP_MOST / 2 - lingered;
+
+		assert_int_equal(send(&f, n), n);
+		/* Claims end with their blocks: this one is one. */
+		while (jobs_pop(&c, &job))
+			check(&job, f.got++);
+		assert_int_equal(c.seat.lingered != 0, lingered);
+	}
+	jobs_deregister_consumer(&c);
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_types_slots_are_reserved_published_and_taken),
+		cmocka_unit_test(half_a_claim_is_not_yet_caught_up),
 		cmocka_unit_test(a_ring_needs_a_seat_and_a_possible_size),
 		cmocka_unit_test(the_ready_made_options_are_possible),
 		cmocka_unit_test(seats_are_limited_and_can_be_had_again),
