@@ -55,6 +55,7 @@ QUOIT_MUST_CHECK int quoit_spmc_take_wait(struct quoit_spmc_consumer *consumer, 
 /*
  * The same, but -ESHUTDOWN only at the end of the stream: the producer has finished, and everything
  * is claimed. A producer that never finishes is waited for until the deadline.
+ * Thread, Owns, Errors: as quoit_spmc_take_wait().
  */
 QUOIT_MUST_CHECK int quoit_spmc_take_rest_wait(struct quoit_spmc_consumer *consumer, size_t most,
 					       const struct quoit_wait *how,
@@ -80,12 +81,16 @@ QUOIT_MUST_CHECK int quoit_mpmc_take_wait(struct quoit_mpmc_consumer *consumer, 
 /*
  * The same, but -ESHUTDOWN only at the end: the ring is closed, every producer has deregistered,
  * and everything is claimed.
+ * Thread, Owns, Errors: as quoit_spmc_take_wait().
  */
 QUOIT_MUST_CHECK int quoit_mpmc_take_rest_wait(struct quoit_mpmc_consumer *consumer, size_t most,
 					       const struct quoit_wait *how,
 					       struct quoit_claim *claim);
 
-/* Wait for the next slot of those that are popped one by one: see quoit_mpmc_next(). */
+/*
+ * Wait for the next slot of those that are popped one by one: see quoit_mpmc_next().
+ * Thread, Errors: as quoit_spmc_take_wait().
+ */
 QUOIT_MUST_CHECK int quoit_mpmc_next_wait(struct quoit_mpmc_consumer *consumer,
 					  const struct quoit_wait *how, struct quoit_claim *slot);
 

@@ -112,7 +112,8 @@ judges_of()
 				next
 			if (kind == "fence" && part[1] == "threads") # has no fences
 				next
-			rank = index("own unit model threads stress", judge == own ? "own" : part[1])
+			rank = index("own unit model threads stress", \
+				judge == own ? "own" : part[1])
 			if (kind ~ /order|fence/ && part[1] == "model")
 				rank = 0
 			if (judge == last)
