@@ -307,6 +307,34 @@ static void every_field_is_copied_and_merged(void **state)
 		assert_int_equal(words[i], 0);
 }
 
+/* Only who had to wait has waited, and only who got nothing was refused. */
+static void what_was_there_was_neither_refused_nor_waited_for(void **state)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_SPIN, .deadline_ns = 1};
+	struct fixture f;
+	size_t at;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(quoit_spsc_wait_space(&f.q.ring, CAPACITY, &how), 0);
+	assert_int_equal(quoit_spsc_reserve_backoff(&f.q.ring, CAPACITY, &at), CAPACITY);
+	assert_int_equal(quoit_spsc_reserve_backoff(&f.q.ring, 0, &at), 0);
+	assert_int_equal(quoit_spsc_reserve_backoff(&f.q.ring, CAPACITY + 1, &at), 0);
+	assert_int_equal(look(&f)->producer_waits, 0);
+	assert_int_equal(f.now.reserve_failures, 1); /* the one that cannot be */
+	send(&f, CAPACITY);
+	assert_int_equal(quoit_spsc_discard(&f.q.ring, 3), 3);
+	assert_int_equal(quoit_spsc_reserve(&f.q.ring, 3, &at), 3);
+	assert_int_equal(look(&f)->reserve_failures, 1);
+	assert_int_equal(quoit_spsc_reserve_backoff(&f.q.ring, CAPACITY, &at), 0);
+	assert_int_equal(look(&f)->producer_waits, 1);
+	assert_int_equal(f.now.producer_spins, QUOIT_BACKOFF_YIELDS + 1);
+	quoit_spsc_close(&f.q.ring);
+	assert_int_equal(quoit_spsc_reserve_backoff(&f.q.ring, 1, &at), 0);
+	assert_int_equal(look(&f)->producer_waits, 2);
+	assert_int_equal(f.now.producer_spins, QUOIT_BACKOFF_YIELDS + 1);
+}
+
 static void a_time_is_taken_from_the_first_look_to_the_first_release(void **state)
 {
 	struct quoit_meter_side side = {.held_since_ns = 5};
@@ -410,6 +438,7 @@ int main(void)
 		cmocka_unit_test(a_ring_without_a_meter_counts_nothing_and_works),
 		cmocka_unit_test(metrics_add_up_and_give_means_and_rates),
 		cmocka_unit_test(every_field_is_copied_and_merged),
+		cmocka_unit_test(what_was_there_was_neither_refused_nor_waited_for),
 		cmocka_unit_test(a_time_is_taken_from_the_first_look_to_the_first_release),
 		cmocka_unit_test(extremes_are_kept_whichever_comes_first),
 		cmocka_unit_test(a_created_ring_brings_its_meter),

@@ -30,11 +30,15 @@ int __real_munmap(void *at, size_t bytes);
 int __wrap_munmap(void *at, size_t bytes);
 int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
+int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
+int __real_sched_getcpu(void);
+int __wrap_sched_getcpu(void);
 ssize_t __real_write(int fd, const void *data, size_t bytes);
 ssize_t __wrap_write(int fd, const void *data, size_t bytes);
 
 static struct {
-	bool refuse_calloc, refuse_mmap, refuse_trylock;
+	bool refuse_calloc, refuse_mmap, refuse_trylock, refuse_init, refuse_getcpu;
 	void (*when_mapping)(void); /* called from within, once */
 	void (*when_growing)(void);
 	void (*when_ringing)(void);
@@ -80,6 +84,19 @@ int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 	return fault.refuse_trylock ? EBUSY : __real_pthread_mutex_trylock(mutex);
 }
 
+int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
+{
+	return fault.refuse_init ? ENOMEM : __real_pthread_mutex_init(mutex, attr);
+}
+
+int __wrap_sched_getcpu(void)
+{
+	if (!fault.refuse_getcpu)
+		return __real_sched_getcpu();
+	errno = ENOSYS;
+	return -1;
+}
+
 ssize_t __wrap_write(int fd, const void *data, size_t bytes)
 {
 	call_once(&fault.when_ringing);
@@ -117,6 +134,14 @@ static void impossible_sizes_are_refused(void **state)
 		assert_int_equal(quoit_mpsc_create(&o[i], &channel), -EINVAL);
 	fault.refuse_mmap = true;
 	assert_int_equal(quoit_mpsc_create(&possible, &channel), -ENOMEM);
+	o[0] = possible;
+	o[0].producers_most = QUOIT_DIRECTORY_MOST; /* may be asked for */
+	assert_int_equal(quoit_mpsc_create(&o[0], &channel), -ENOMEM);
+	fault.refuse_mmap = false;
+	fault.refuse_init = true;
+	fault.mapped = fault.unmapped = 0;
+	assert_int_equal(quoit_mpsc_create(&possible, &channel), -ENOMEM);
+	assert_int_equal(fault.unmapped, fault.mapped);
 	assert_ptr_equal(channel, &o);
 	assert_int_equal(quoit_mpsc_destroy(NULL), 0);
 }
@@ -453,6 +478,62 @@ static void a_free_lane_on_the_wanted_node_is_preferred(void **state)
 	end(f);
 }
 
+/* Addresses tell lanes apart in a first-level cache by their place in a page. */
+static void lanes_begin_at_different_places_in_their_pages(void **state)
+{
+	struct fixture *const f = channel_with(4, 4, 0);
+	bool taken[4096 / QUOIT_ISOLATION] = {false};
+
+	(void)state;
+	for (uint32_t id = 0; id < 4; id++) {
+		const uintptr_t at = (uintptr_t)quoit_mpsc_lane_ring(f->q.channel, id);
+
+		assert_false(taken[at % 4096 / QUOIT_ISOLATION]);
+		taken[at % 4096 / QUOIT_ISOLATION] = true;
+	}
+	end(f);
+}
+
+static void a_thread_whose_cpu_is_not_known_gets_a_lane_somewhere(void **state)
+{
+	struct quoit_mpsc_options options = {.capacity_slots = 4, .producers_most = 2};
+	struct fixture *const f = channel_of(4, 1, 0);
+	struct quoit_topology topology;
+
+	(void)state;
+	end(f);
+	assert_int_equal(quoit_topology_load(&topology, NULL, NULL), 0);
+	options.topology = &topology;
+	assert_int_equal(numbers_create(&f->q, &options), 0);
+	fault.refuse_getcpu = true;
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	fault.refuse_getcpu = false;
+	send_through(f, 0, 3);
+	end(f);
+	quoit_topology_fini(&topology);
+}
+
+static void a_send_that_does_not_fit_rings_nothing(void **state)
+{
+	struct fixture *const f = channel_of(4, 1, 0);
+	const struct number item = {0, 4};
+	struct quoit_wake wake = {0};
+	struct quoit_notify notify;
+
+	(void)state;
+	assert_int_equal(quoit_notify_open(&notify, &wake), 0);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, &notify), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	send_through(f, 0, 4);
+	quoit_wake_arm(&wake);
+	assert_int_equal(quoit_mpsc_send(&f->p[0].seat, &item, 1), 0);
+	assert_int_equal(wake.armed, 1);
+	assert_int_equal(consume(f, SIZE_MAX), 4);
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	assert_int_equal(quoit_mpsc_destroy(f->q.channel), 0);
+	quoit_notify_close(&notify);
+}
+
 static void the_node_of_a_lane_follows_the_thread(void **state)
 {
 	struct quoit_mpsc_options options = {.capacity_slots = 4, .producers_most = 2};
@@ -645,6 +726,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup(name, no_fault)
+		TEST(lanes_begin_at_different_places_in_their_pages),
+		TEST(a_thread_whose_cpu_is_not_known_gets_a_lane_somewhere),
+		TEST(a_send_that_does_not_fit_rings_nothing),
 		TEST(impossible_sizes_are_refused),
 		TEST(a_channel_frees_all_that_it_has_mapped),
 		TEST(a_producer_writes_in_place_and_publishes_when_it_likes),

@@ -40,6 +40,29 @@ static void a_busy_lane_cannot_keep_the_others_waiting(void **state)
 	end(f);
 }
 
+/* What was asked for is there: no further lane is looked at, and the next call begins there. */
+static void a_call_that_has_enough_looks_no_further(void **state)
+{
+	struct fixture *const f = channel_with(3, 8, 0);
+	struct number items[8];
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		send_through(f, i, 2);
+	f->q.channel->looks = 0;
+	assert_int_equal(quoit_mpsc_drain(f->q.channel, items, 2), 2);
+	assert_int_equal(f->q.channel->looks, 1);
+	assert_int_equal(f->q.channel->cursor, 1);
+	assert_int_equal(quoit_mpsc_recv(f->q.channel, items, 2), 2);
+	assert_int_equal(items[0].sender, 1);
+	assert_int_equal(f->q.channel->looks, 2);
+	assert_int_equal(quoit_mpsc_recv(f->q.channel, items, 8), 2);
+	assert_int_equal(items[0].sender, 2);
+	for (uint32_t i = 0; i < 3; i++)
+		f->got[i] = f->sent[i];
+	end(f);
+}
+
 static void single_items_are_taken_from_the_lanes_in_turn(void **state)
 {
 	static const uint32_t in_turn[] = {0, 1, 2, 0, 1, 2, 0, 2, 2};
@@ -529,6 +552,7 @@ static void a_handler_that_reads_is_stopped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_call_that_has_enough_looks_no_further),
 		cmocka_unit_test(a_busy_lane_cannot_keep_the_others_waiting),
 		cmocka_unit_test(single_items_are_taken_from_the_lanes_in_turn),
 		cmocka_unit_test(a_turn_goes_on_where_the_budget_ended),

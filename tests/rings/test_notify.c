@@ -12,10 +12,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <quoit/rings/spsc.h>
+
+ssize_t __real_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes);
+
+static int interruptions; /* of the writes to come */
+
+ssize_t __wrap_write(int fd, const void *data, size_t bytes)
+{
+	if (!interruptions)
+		return __real_write(fd, data, bytes);
+	interruptions--;
+	errno = EINTR;
+	return -1;
+}
 
 struct fixture {
 	struct quoit_wake wake;
@@ -92,6 +107,41 @@ static void rings_add_up_and_a_full_counter_is_rung_already(void **state)
 	assert_int_equal(write(f->notify.fd, &nearly_full, sizeof(nearly_full)), 8);
 	assert_int_equal(quoit_notify_ring(&f->notify), 0);
 	assert_int_equal(heard(f), nearly_full);
+}
+
+static void a_bell_that_a_signal_interrupts_is_rung_all_the_same(void **state)
+{
+	struct fixture *f = *state;
+
+	interruptions = 3;
+	assert_int_equal(quoit_notify_ring(&f->notify), 0);
+	assert_int_equal(interruptions, 0);
+	assert_int_equal(heard(f), 1);
+}
+
+static void a_closed_bell_is_closed(void **state)
+{
+	struct fixture *f = *state;
+	const int fd = f->notify.fd;
+
+	quoit_notify_close(&f->notify);
+	assert_int_equal(f->notify.fd, -1);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(errno, EBADF);
+	quoit_notify_close(&f->notify); /* again does nothing */
+}
+
+/* The promise of cost: while the reader is awake its line is read and not written. */
+static void a_reader_that_is_awake_is_only_looked_at(void **state)
+{
+	void *const page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(page, MAP_FAILED);
+#ifndef QUOIT_TSAN /* has no fence, and exchanges instead */
+	assert_false(quoit_wake_owed((struct quoit_wake *)page));
+#endif
+	assert_int_equal(munmap(page, 4096), 0);
 }
 
 static void a_broken_descriptor_is_told(void **state)
@@ -271,6 +321,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FIXTURE(the_descriptor_does_not_block_and_is_not_inherited),
 		WITH_FIXTURE(rings_add_up_and_a_full_counter_is_rung_already),
+		WITH_FIXTURE(a_bell_that_a_signal_interrupts_is_rung_all_the_same),
+		WITH_FIXTURE(a_closed_bell_is_closed),
+		cmocka_unit_test(a_reader_that_is_awake_is_only_looked_at),
 		cmocka_unit_test(a_broken_descriptor_is_told),
 		cmocka_unit_test(without_a_free_descriptor_opening_says_so_and_touches_nothing),
 		WITH_FIXTURE(one_arming_owes_one_bell),

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <quoit/rings/typed.h>
 
@@ -24,6 +25,27 @@ struct item {
 };
 
 QUOIT_SPSC(items, struct item);
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t bytes);
+int __wrap_munmap(void *at, size_t bytes);
+
+static size_t mapped_bytes;
+
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	void *const got = __real_mmap(at, bytes, protection, flags, fd, offset);
+
+	mapped_bytes += got == MAP_FAILED ? 0 : bytes;
+	return got;
+}
+
+int __wrap_munmap(void *at, size_t bytes)
+{
+	mapped_bytes -= bytes;
+	return __real_munmap(at, bytes);
+}
 
 static const struct quoit_spsc_options usual = {
 	.capacity_slots = 16,
@@ -53,6 +75,30 @@ static void a_created_ring_is_empty_isolated_and_carries_items(void **state)
 	}
 	items_destroy(q);
 	items_destroy(NULL);
+}
+
+static void nothing_stays_mapped_of_a_ring_that_is_gone_or_never_was(void **state)
+{
+	struct quoit_spsc_options options = {
+		.capacity_slots = 12, .slot_bytes = 8, .node = QUOIT_NODE_AUTO};
+	struct quoit_spsc *ring;
+	void *slots;
+
+	(void)state;
+	mapped_bytes = 0;
+	assert_int_equal(quoit_spsc_create(&options, &ring, &slots, NULL), -EINVAL);
+	assert_int_equal(mapped_bytes, 0);
+	options.capacity_slots = 16;
+	assert_int_equal(quoit_spsc_create(&options, &ring, &slots, NULL), 0);
+	assert_true(mapped_bytes >= 16 * 8);
+	quoit_spsc_destroy(ring);
+	assert_int_equal(mapped_bytes, 0);
+
+	/* As many slots as can be, if there only were such a machine. */
+	options.capacity_slots = QUOIT_SPSC_CAPACITY_MAX;
+	options.slot_bytes = (size_t)1 << 24;
+	assert_int_equal(quoit_spsc_create(&options, &ring, &slots, NULL), -ENOMEM);
+	assert_int_equal(mapped_bytes, 0);
 }
 
 static void its_memory_is_told(void **state)
@@ -251,6 +297,7 @@ static void resetting_a_ring_in_use_or_destroying_a_stranger_is_a_breach(void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_stays_mapped_of_a_ring_that_is_gone_or_never_was),
 		cmocka_unit_test(a_created_ring_is_empty_isolated_and_carries_items),
 		cmocka_unit_test(its_memory_is_told),
 		cmocka_unit_test(all_of_its_memory_is_there_whatever_its_size),

@@ -55,6 +55,25 @@ static void a_block_is_visible_when_it_is_full_and_the_rest_at_the_end(void **st
 	assert_int_equal(quoit_spsc_length(&q.ring), 3 * BLOCK + 5);
 }
 
+/* All lines of a block come together: each is stored into when the block begins. */
+static void the_lines_of_a_block_are_owned_when_it_begins(void **state)
+{
+	struct words_writer w;
+
+	(void)state;
+	start(CAPACITY, 0);
+	memset(slots, 0x5a, sizeof(slots));
+	w = words_write(&q);
+	assert_true(words_put(&w, 1));
+	for (size_t i = 0; i < CAPACITY; i += QUOIT_LINE_BYTES / sizeof(slots[0])) {
+		const unsigned char *const line = (const unsigned char *)&slots[i];
+
+		if (i)
+			assert_int_equal(*line, i < BLOCK ? 0 : 0x5a);
+	}
+	words_write_end(&w);
+}
+
 static void put_now_is_visible_at_once(void **state)
 {
 	struct words_writer w;
@@ -371,6 +390,7 @@ static void two_threads_pass_every_word_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_lines_of_a_block_are_owned_when_it_begins),
 		cmocka_unit_test(a_block_is_visible_when_it_is_full_and_the_rest_at_the_end),
 		cmocka_unit_test(put_now_is_visible_at_once),
 		cmocka_unit_test(put_and_put_now_may_take_turns),

@@ -81,6 +81,47 @@ static void peeking_sees_what_is_new_and_frees_nothing(void **state)
 	for_each_fixture(look);
 }
 
+/*
+ * The promise of cost: the other side's line is not touched while what is known of it is enough.
+ * Whoever looked would see what is new.
+ */
+static void who_knows_enough_does_not_look(void **state)
+{
+	struct fixture f = {.sent = 0};
+	struct quoit_spsc *const ring = &f.q.ring;
+	struct quoit_spans spans;
+	size_t at = 77;
+
+	(void)state;
+	assert_int_equal(words_init(&f.q, f.slots, 8), 0);
+	send(&f, 3);
+	assert_true(quoit_spsc_has_news(ring)); /* three are known */
+	send(&f, 2);
+	assert_int_equal(quoit_spsc_peek(ring, 0, &at), 0);
+	assert_int_equal(at, 77);
+	assert_int_equal(quoit_spsc_peek(ring, 3, &at), 3);
+	assert_int_equal(quoit_spsc_discard(ring, 1), 1);
+	assert_int_equal(quoit_spsc_discard(ring, 0), 0);
+	spans = quoit_spsc_consume_begin_fresh(ring, 2);
+	assert_int_equal(spans.n, 2);
+	assert_int_equal(ring->tail_seen, 3);
+	assert_int_equal(quoit_spsc_consume_end(ring, spans), 2);
+	assert_int_equal(ring->tail_seen, 3);
+	assert_int_equal(quoit_spsc_peek(ring, 3, &at), 2);
+	assert_int_equal(ring->tail_seen, 5);
+	assert_int_equal(quoit_spsc_discard(ring, SIZE_MAX), 2);
+	at = 77;
+	assert_int_equal(quoit_spsc_peek(ring, 1, &at), 0);
+	assert_int_equal(at, 77);
+
+	/* And the producer: 8 free slots are known, and no fewer are asked about. */
+	assert_int_equal(ring->head_seen, 0);
+	assert_int_equal(quoit__spsc_room(ring, 3), 3);
+	assert_int_equal(ring->head_seen, 0);
+	assert_int_equal(quoit__spsc_room(ring, 4), 8);
+	assert_int_equal(ring->head_seen, 5);
+}
+
 static void throw_away(struct fixture *f, size_t capacity)
 {
 	uint64_t word;
@@ -347,6 +388,7 @@ static void reading_from_inside_a_handler_is_a_breach_and_so_are_its_like(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_knows_enough_does_not_look),
 		cmocka_unit_test(peeking_sees_what_is_new_and_frees_nothing),
 		cmocka_unit_test(discarding_frees_no_more_than_asked_for_and_no_more_than_there_is),
 		cmocka_unit_test(an_iterator_frees_what_it_has_stepped_over_when_it_is_finished),
