@@ -102,8 +102,8 @@ static void sleep_a_while(const struct quoit_waiter *waiter)
 {
 	uint64_t until = quoit_clock_now_ns() + waiter->how.sleep_ns;
 
-	if (waiter->how.deadline_ns && until > waiter->how.deadline_ns)
-		until = waiter->how.deadline_ns;
+	if (waiter->how.deadline_ns)
+		until = quoit_min(until, waiter->how.deadline_ns);
 	quoit__sys_sleep_until(until); /* a signal may end it early: the caller looks again */
 }
 

@@ -165,7 +165,7 @@ copy()
 	# The numbers are those of the list: what was learnt of an older one is of no use.
 	cmp -s "$work/list.new" "$work/list" || rm -f "$work"/killer/*
 	mv "$work/list.new" "$work/list"
-	sed -i '$i #include <mutate/mutant.h>' "$work/new/numa/atomic.h"
+	sed -i '$i #include <mutate/mutant.h>' "$work/new/numa/machine.h"
 	cp tests/mutate/mutant.c "$work/new/numa/"
 	cp tests/mutate/mutant.c "$work/new/tests/model/"
 	# Only what has changed gets a new date, so that only that is built again.

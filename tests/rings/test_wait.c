@@ -12,9 +12,37 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
 
 #include <quoit/numa/clock.h>
 #include <quoit/rings/wait.h>
+
+/* --- a clock that stands still, and yields that are counted ---------------------------------- */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+int __real_sched_yield(void);
+int __wrap_sched_yield(void);
+
+static uint64_t stopped_at_ns; /* 0: it runs */
+static uint64_t yields;
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	if (!stopped_at_ns)
+		return __real_clock_gettime(clock, now);
+	now->tv_sec = (time_t)(stopped_at_ns / 1000000000);
+	now->tv_nsec = (long)(stopped_at_ns % 1000000000);
+	return 0;
+}
+
+int __wrap_sched_yield(void)
+{
+	(void)quoit_add(&yields, 1);
+	return __real_sched_yield();
+}
 
 #define LONG_NS	 INT64_C(10000000000) /* nobody waits for it unless a wake is lost */
 #define SHORT_NS INT64_C(2000000)
@@ -59,6 +87,50 @@ static void a_deadline_is_a_time_and_none_is_0(void **state)
 	assert_int_equal(quoit_deadline_ns(QUOIT_FOREVER), 0);
 	assert_int_equal(quoit_deadline_ns(INT64_MIN), 0);
 	assert_int_equal(quoit_deadline_ns(INT64_MAX), 0); /* in 292 years: never */
+}
+
+static void a_deadline_is_reached_and_told_to_the_nanosecond(void **state)
+{
+	struct quoit_wait how = {.kind = QUOIT_WAIT_YIELD, .deadline_ns = 5001};
+	struct quoit_waiter waiter;
+
+	(void)state;
+	stopped_at_ns = 5000;
+	assert_int_equal(quoit_deadline_ns(INT64_MAX - 5000), INT64_MAX);
+	assert_int_equal(quoit_deadline_ns(INT64_MAX - 4999), 0);
+	for (int late = 0; late < 2; late++) {
+		how.deadline_ns = 5001 - (uint64_t)late;
+		quoit_waiter_init(&waiter, &how);
+		for (int i = 0; i < 11; i++)
+			quoit_waiter_wait(&waiter, NULL, 0);
+		assert_int_equal(waiter.expired, late);
+	}
+	stopped_at_ns = 0;
+	assert_int_equal(waiter.how.sleep_ns, 1000); /* unless told */
+}
+
+static void each_kind_yields_as_often_as_it_says(void **state)
+{
+	static const struct {
+		enum quoit_wait_kind kind;
+		uint64_t yields;
+	} kinds[] = {
+		{QUOIT_WAIT_SPIN, 0},	{QUOIT_WAIT_YIELD, 40}, {QUOIT_WAIT_SLEEP, 10},
+		{QUOIT_WAIT_BLOCK, 10}, {QUOIT_WAIT_PHASED, 4},
+	};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		const struct quoit_wait how = {
+			.kind = kinds[k].kind, .spins = 3, .yields = 4, .sleep_ns = 1};
+		struct quoit_waiter waiter;
+
+		quoit_waiter_init(&waiter, &how);
+		quoit_store(&yields, 0);
+		for (int i = 0; i < 50; i++)
+			quoit_waiter_wait(&waiter, NULL, 0);
+		assert_int_equal(quoit_load(&yields), kinds[k].yields);
+	}
 }
 
 static void only_the_six_kinds_are_ways_to_wait(void **state)
@@ -199,6 +271,26 @@ static void one_wake_ends_the_sleep_of_all_who_armed(void **state)
 	assert_int_equal(quoit_event_sleepers(&event), 0);
 }
 
+/* For ThreadSanitizer: the sleeper is out of it before its memory is used for something else. */
+static void once_nobody_sleeps_an_event_may_be_freed(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		struct quoit_event event = {0};
+		struct sleeper sleeper = {.event = &event, .key = quoit_event_arm(&event)};
+		pthread_t thread;
+
+		assert_int_equal(pthread_create(&thread, NULL, sleep_worker, &sleeper), 0);
+		while (!quoit_event_sleepers(&event))
+			quoit_yield();
+		quoit_event_signal(&event);
+		while (quoit_event_sleepers(&event))
+			quoit_yield();
+		memset(&event, 0xee, sizeof(event));
+		assert_int_equal(pthread_join(thread, NULL), 0);
+	}
+}
+
 static void the_word_of_an_event_wraps(void **state)
 {
 	struct quoit_event event = {.word = UINT32_MAX - 1};
@@ -214,6 +306,9 @@ static void the_word_of_an_event_wraps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_deadline_is_reached_and_told_to_the_nanosecond),
+		cmocka_unit_test(each_kind_yields_as_often_as_it_says),
+		cmocka_unit_test(once_nobody_sleeps_an_event_may_be_freed),
 		cmocka_unit_test(backoff_pauses_seven_times_and_yields_four_times),
 		cmocka_unit_test(spinning_alone_is_never_done),
 		cmocka_unit_test(a_deadline_is_a_time_and_none_is_0),
