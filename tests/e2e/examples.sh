@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The examples that are programs of their own run to their end and say what they promise.
+
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+O=${O:-build/release}
+status=0
+
+# expect NAME PATTERN COMMAND...: it exits with 0 and a line of its output matches
+expect()
+{
+	local name=$1 pattern=$2 said
+	shift 2
+	if said=$(timeout 30 "$@" 2>&1) && grep -qE "$pattern" <<<"$said"; then
+		echo "ok - $name"
+	else
+		echo "not ok - $name: $(paste -sd ' ' <<<"$said")"
+		status=1
+	fi
+}
+
+expect "01_ring reads all that was written, in order" \
+	'^100000 readings in [0-9]+ batches, 0 out of order' "$O/examples/01_ring" 100000
+expect "03_zero_copy passes pictures, and every buffer comes back" \
+	'^256 buffers, 256 of them free in the end' "$O/examples/03_zero_copy" 2000
+expect "03_zero_copy is refused what it gives back twice" \
+	'^2000 handles were given back twice, and refused' "$O/examples/03_zero_copy" 2000
+exit $status
