@@ -426,6 +426,14 @@ ifneq ($(rings_v2),)
 endif
 	@bash tests/bench/rings.sh build/native $(rings_v2)
 
+bench-copy: ## Each copy, fill and prefetch helper against what one would write instead
+	$(call again,release) build/release/tests/bench/copy
+	@build/release/tests/bench/copy
+
+bench-pool: ## Cost of a buffer on one core and between two, against malloc
+	$(call again,release) build/release/tests/bench/pool
+	@build/release/tests/bench/pool
+
 lint: $(include_root)/config.h ## Look whether the tree keeps its rules
 	@tests/lint/tidy.sh $<
 
@@ -474,6 +482,7 @@ clean: ## Remove build/ and what it holds
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate \
         mutate-wake \
-	bench-net bench-rings lint headers format deps help config-help show-config clean FORCE
+	bench-net bench-rings bench-copy bench-pool lint headers format deps \
+	help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
