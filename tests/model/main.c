@@ -36,6 +36,7 @@ static const struct model_case *const tables[] = {
 	model_doze_cases,
 	model_lane_cases,
 	model_pool_cases,
+	model_steal_wait_cases,
 	NULL,
 };
 /* clang-format on */
