@@ -215,6 +215,7 @@ TIMEOUT_tests/lint/tidy.sh   := 120
 TIMEOUT_tests/mutate/wake.sh := 300
 TIMEOUT_tests/stress/mail    := 300
 TIMEOUT_tests/stress/notifier := 300
+TIMEOUT_tests/stress/shared_wait := 180
 TIMEOUT_tests/stress/wait    := 180
 TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180

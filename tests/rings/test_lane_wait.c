@@ -191,7 +191,7 @@ static void a_complete_block_wakes_the_producer_and_nothing_less(void **state)
 static void a_producer_is_woken_to_step_over_what_is_held(void **state)
 {
 	static struct fixture f;
-	struct quoit_claim held;
+	struct quoit_claim held = {0};
 
 	(void)state;
 	for (size_t c = 0; c < COUNT(calls); c++) {
@@ -275,7 +275,7 @@ static void a_give_back_on_one_lane_wakes_no_other_producer(void **state)
 		(void)quoit_event_arm(space[i]);
 	}
 	for (size_t i = 0; i < 2 * CAPACITY; i++) {
-		struct quoit_claim claim;
+		struct quoit_claim claim = {0};
 
 		assert_int_equal(quoit_mpmc_take(&c.seat, BLOCK, &claim), BLOCK);
 		const size_t whose = claim.lane != &p[0].seat.lane->lane;
