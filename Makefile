@@ -273,7 +273,8 @@ model_rings := crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc
 
 ifeq ($(VARIANT),model)
 $(O)/obj/rings/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>' -fsanitize=thread \
-	-include tests/model/seam.h -Dcalloc=model_calloc -Dfree=model_free
+	-include tests/model/seam.h -Dcalloc=model_calloc \
+	-Daligned_alloc=model_aligned -Dfree=model_free
 endif
 
 $(O)/$(model): $(call object,$(wildcard tests/model/*.c tests/model/targets/*.c) \

@@ -354,6 +354,7 @@ bool quoit_mpmc_has_news(const struct quoit_mpmc *ring)
 void quoit_mpmc_close(struct quoit_mpmc *ring)
 {
 	struct quoit__mpmc_registry *const registry = ring->registry;
+	struct quoit_notify *notify;
 
 	pthread_mutex_lock(&registry->lock);
 	/* close: pairs with quoit_mpmc_is_closed() and quoit_mpmc_is_drained() */
@@ -362,6 +363,13 @@ void quoit_mpmc_close(struct quoit_mpmc *ring)
 		quoit_lane_close(&ring->lanes[i]->lane);
 	if (ring->crowd)
 		quoit_crowd_signal_all(ring->crowd); /* there may be no lane */
+	/* The bell of the ring itself: there may be no lane at all. */
+	notify = registry->notify;
+	if (notify) {
+		quoit_wake_fence();
+		if (quoit_wake_owed(notify->wake))
+			(void)quoit_notify_ring(notify); /* fails only on a closed fd */
+	}
 	pthread_mutex_unlock(&registry->lock);
 }
 

@@ -167,8 +167,8 @@ static bool can_go_on(const struct thread *thread)
 		return model.rung[thread->next.object - OBJECT_BELL];
 	if (thread->kind == MODEL_REST && model_fault != FAULT_LOUD_BELL)
 		return thread->woken || thread->gives_up;
-	if (thread->kind == MODEL_LOCK)
-		return !model__newest(thread->next.object);
+	if (thread->kind == MODEL_LOCK && model__newest(thread->next.object))
+		return false;
 	return !thread->spins || model__has_news(thread);
 }
 

@@ -37,6 +37,8 @@ static const struct model_case *const tables[] = {
 	model_lane_cases,
 	model_pool_cases,
 	model_steal_wait_cases,
+	model_mpsc_cases,
+	model_mpmc_cases,
 	NULL,
 };
 /* clang-format on */

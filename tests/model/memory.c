@@ -173,6 +173,8 @@ static struct message *add_message(struct location *location, unsigned place, ui
 	message->value = cut(value, location->bytes);
 	message->serial = serial;
 	message->by_update = by_update;
+	if (message == &location->messages[location->count - 1])
+		put(location->address, location->bytes, value); /* for plain reads of one's own */
 	return message;
 }
 
@@ -524,10 +526,12 @@ void model__lock(struct model_site *take, struct model_site *lock, uint32_t *mut
 	place = location->count - 1u;
 	before = location->messages[place];
 	note_place(thread, index_of(location), (uint8_t)place);
+	note_read(thread, location, place);
 	learn(thread, &before, take->used);
 	message = add_message(location, place + 1, 1, true);
 	publish(thread, message, index_of(location), place + 1, take->used);
 	model__join(&message->view, &before.view);
+	note_own(thread, location, before.serial, message);
 	model__trace(lock, "%s is locked", name(location));
 }
 

@@ -38,13 +38,19 @@ static void *take(size_t bytes, size_t align)
 	return at;
 }
 
-/* The sources under test are compiled to call these for calloc() and free(). */
+/* The sources under test are compiled to call these for calloc() and the like. */
 void *model_calloc(size_t n, size_t bytes);
+void *model_aligned(size_t align, size_t bytes);
 void model_free(void *p);
 
 void *model_calloc(size_t n, size_t bytes)
 {
 	return take(n * bytes, 16);
+}
+
+void *model_aligned(size_t align, size_t bytes)
+{
+	return take(bytes, align);
 }
 
 void model_free(void *p)

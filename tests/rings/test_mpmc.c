@@ -497,6 +497,24 @@ static void a_sleeping_reader_hears_every_lane_and_the_end(void **state)
 	quoit_notify_close(&notify);
 }
 
+static void a_reader_of_a_ring_without_lanes_hears_the_end(void **state)
+{
+	struct quoit_wake wake = {0};
+	struct quoit_notify notify;
+	struct fixture f;
+
+	(void)state;
+	assert_int_equal(quoit_notify_open(&notify, &wake), 0);
+	start(&f, &plain, 0, 1);
+	quoit_mpmc_attach(f.q.ring, &notify);
+	quoit_wake_arm(&wake);
+	assert_false(bell_rang(&notify));
+	quoit_mpmc_close(f.q.ring);
+	assert_true(bell_rang(&notify));
+	end(&f);
+	quoit_notify_close(&notify);
+}
+
 /* --- the typed shell ------------------------------------------------------------------------- */
 
 static void items_are_copied_or_worked_on_in_place(void **state)
@@ -576,6 +594,7 @@ int main(void)
 		cmocka_unit_test(drained_means_closed_left_read_and_given_back),
 		cmocka_unit_test(a_ring_that_is_not_closed_is_never_drained),
 		cmocka_unit_test(a_sleeping_reader_hears_every_lane_and_the_end),
+		cmocka_unit_test(a_reader_of_a_ring_without_lanes_hears_the_end),
 		cmocka_unit_test(items_are_copied_or_worked_on_in_place),
 		cmocka_unit_test(a_ring_without_memory_is_not_made_and_leaves_nothing),
 		cmocka_unit_test(a_lane_that_was_left_is_taken_over_if_it_is_near),

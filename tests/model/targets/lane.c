@@ -480,7 +480,7 @@ const struct model_case model_lane_cases[] = {
 	BREAKS("drained reads relaxed", drained, "race on taken", "quoit_lane_is_drained",
 	       MODEL_LOAD, MODEL_RELAXED, TINY, .items = 1),
 	PINNED("a pinned block is not marked", "an item", MODEL_STORE),
-	PINNED("the sum of a pinned block is not moved on", "nobody goes on", MODEL_ADD),
+	PINNED("the sum of a pinned block is not moved on", "not drained", MODEL_ADD),
 	BREAKS("no fence at the publisher (D-01)", asleep, "no bell rings", "quoit_wake_fence",
 	       MODEL_FENCE, MODEL_DROPPED, TINY, .items = 1),
 	BREAKS("no fence at the reader (D-01)", asleep, "no bell rings", "quoit_wake_arm",
