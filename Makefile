@@ -301,6 +301,7 @@ dpdk_places += $(dpdk_places:%=build/dpdk%)
 DPDK_CFLAGS ?= $(addprefix -I,$(wildcard $(dpdk_places)))
 flags_of_rte := $(patsubst -I%,-isystem %,$(filter -I%,$(DPDK_CFLAGS))) -include rte_config.h
 libs_of_urcu := -lurcu-common
+flags_of_concurrentqueue := -Wno-stringop-overflow # gcc 12 sees one in its header
 
 ifneq ($(filter %/$(rings_bench),$(MAKECMDGOALS)),)
 can_include = $(shell echo '\#include <$(2)>' | \
@@ -315,8 +316,8 @@ endif
 
 bench_objects = $(foreach w,1 8,$(rings_files:%=$(O)/obj/%.$w.o))
 bench_ready   = tests/bench/rings/rings.h $(O)/flags $(include_root)/config.h
-cxx_flags     = -std=gnu++17 \
-                $(filter-out -std=% -Wstrict-prototypes -Wmissing-prototypes,$(c_flags))
+not_for_cxx  := -std=% -Wstrict-prototypes -Wmissing-prototypes
+cxx_flags     = -std=gnu++17 $(filter-out $(not_for_cxx),$(c_flags))
 words_of      = $(if $(suffix $*),-DITEM_WORDS=$(subst .,,$(suffix $*))) \
                 $(flags_of_$(basename $(*F)))
 
@@ -484,8 +485,7 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate \
-        mutate-wake \
-	bench-net bench-rings bench-copy bench-pool lint headers format deps \
-	help config-help show-config clean FORCE
+	mutate-wake bench-net bench-rings bench-copy bench-pool lint headers format deps help \
+	 config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

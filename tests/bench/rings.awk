@@ -124,8 +124,9 @@ END {
 		ratio = digest_ratio(cell, best)
 		limit = (cell, "limit", 0) in rate ? \
 			sprintf("%.3f", digest_ratio(cell, "limit")) : "none"
-		printf "RESULT name=%s cell=%s ours=%.2f best=%.2f peer=%s ratio=%.3f " \
-			"limit_ratio=%s\n", name, cell, ours, best_rate, best, ratio, limit
+		printf "RESULT name=%s cell=%s ours=%.2f best=%.2f peer=%s ratio=%.3f", name, cell,
+			ours, best_rate, best, ratio
+		printf " limit_ratio=%s\n", limit
 		if (data != "")
 			printf "%s\t%.2f\t%.2f\t%s\n", cell, ours, best_rate,
 				limit == "none" ? "-" : digest_rate(cell, "limit") >data

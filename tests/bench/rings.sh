@@ -60,7 +60,7 @@ case $ROUNDS in
 esac
 
 echo "bench-rings: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)," \
-	"$(nproc) cpus; producers on the first, third ... of them, consumers on the second ..."
+	"$(nproc) cpus; threads pinned, producers before consumers, to one cpu after the other"
 measure "$1" bench-rings "${ROUNDS:-7}" "$CELLS"
 if [ -n "${2:-}" ]; then
 	echo

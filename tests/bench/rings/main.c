@@ -3,23 +3,27 @@
  * main.c - lets the contenders of each cell run against each other, in turns, and prints what came
  * of it, one measurement a line, for rings.awk:
  *
- *	rings [-c PATTERN] [-r ROUNDS] [-m MS] [-l]
+ *	rings [-c PATTERN] [-p PEERS] [-r ROUNDS] [-m MS] [-l]
  *
  * Per cell: a pilot tries every variant of every peer with every back-off, briefly and twice, and
  * lets the best of each peer compete; then come the rounds, in each of which every peer runs once,
- * for about MS milliseconds, in an order that rotates. Producers are pinned to the first, third ...
- * allowed cpu, consumers to the second, fourth ...; where there are fewer they share.
+ * for about MS milliseconds, in an order that rotates. Threads are pinned, producers before
+ *consumers, to one cpu after the other of those allowed; where there are fewer they share, and a
+ *producer and a consumer do so rather than two producers, because most peers stand still for as
+ *long as a thread lasts that was put aside in the middle of a call.
  *
  *	cell NAME CAPACITY TRIP_NS THREADS
  *	run NAME PEER VARIANT PAUSES ROUND MILLIONS_PER_S
  *	skipped PEER
  *
- * PATTERN is a shell pattern for names, -l only lists them. Fields are separated by tabs.
+ * PATTERN is a shell pattern for names of cells, PEERS one for those of contenders, -l only lists
+ *them. Fields are separated by tabs.
  */
 #include "rings.h"
 
 #include <fnmatch.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,8 +36,10 @@
 enum {
 	PEERS_MOST = 16,
 	PILOT_MS = 4,
+	PILOT_SHARED_MS = 25, /* some time slices */
 	PILOT_PASSES = 2,
-	PATIENCE_S = 30,
+	SHARING = 3, /* times as long where threads share a cpu */
+	PATIENCE_S = 20,
 	CPUS_MOST = 64,
 };
 
@@ -44,10 +50,15 @@ enum {
 	extern const struct contender contenders_##name##_1[] __attribute__((weak)), \
 		contenders_##name##_8[] __attribute__((weak))
 TABLES(quoit_spsc);
+TABLES(quoit_mpsc);
+TABLES(quoit_spmc);
+TABLES(quoit_mpmc);
 TABLES(limit);
 TABLES(ck);
 TABLES(boost);
 TABLES(rte);
+TABLES(urcu);
+TABLES(concurrentqueue);
 #undef TABLES
 
 #define ENTRY(name)                                                  \
@@ -61,11 +72,16 @@ static const struct {
 	const char *name;
 	const struct contender *tables[2]; /* of u64 and of lines */
 } files[] = {
-	ENTRY(quoit_spsc), ENTRY(limit), ENTRY(ck), ENTRY(boost), ENTRY(rte),
+	ENTRY(quoit_spsc),	ENTRY(quoit_mpsc), ENTRY(quoit_spmc),
+	ENTRY(quoit_mpmc),	ENTRY(limit),	   ENTRY(ck),
+	ENTRY(boost),		ENTRY(rte),	   ENTRY(urcu),
+	ENTRY(concurrentqueue),
 };
 #undef ENTRY
 
-static const unsigned backoffs[] = {1, 8, 32, 128, PAUSES_YIELD};
+/* Who shares a cpu gains nothing by a shorter pause: a time slice is 3 ms. */
+static const unsigned backoffs[] = {1, 8, 32, 128, 0};
+static const unsigned backoffs_shared[] = {32, PAUSES_YIELD, 0};
 
 /* A peer as it runs in a cell. */
 struct entry {
@@ -75,7 +91,7 @@ struct entry {
 };
 
 struct options {
-	const char *pattern;
+	const char *pattern, *peers;
 	long rounds, ms;
 	bool list;
 };
@@ -102,6 +118,15 @@ void *pages(size_t bytes)
 	if (!at)
 		die("no memory for %zu bytes", bytes);
 	return memset(at, 0, bytes);
+}
+
+static const struct contender *running;
+
+static void too_late(int signal_number)
+{
+	(void)signal_number;
+	dprintf(2, "%s (%s): no end after %d s\n", running->peer, running->variant, PATIENCE_S);
+	_exit(1);
 }
 
 /* --- one run --------------------------------------------------------------------------------- */
@@ -159,8 +184,7 @@ static unsigned cast(struct thread *threads, struct run *run, const struct conte
 		thread->part = in_pairs	  ? contender->pair
 			       : produces ? contender->produce
 					  : contender->consume;
-		/* producers 0, 2 ..., consumers 1, 3 ... of the cpus; of pairs one on each */
-		thread->cpu = cpus[(in_pairs ? i : 2 * index + !produces) % cpu_count];
+		thread->cpu = cpus[i % cpu_count];
 	}
 	return count;
 }
@@ -183,6 +207,7 @@ static double run_once(const struct cell *cell, const struct contender *contende
 	run.queue = contender->open(&run);
 	n = cast(threads, &run, contender);
 	pthread_barrier_init(&start, NULL, n);
+	running = contender;
 	alarm(PATIENCE_S);
 	for (unsigned i = 0; i < n; i++) {
 		threads[i].start = &start;
@@ -232,33 +257,44 @@ static bool may(const struct contender *contender, const struct cell *cell)
 	       (!contender->capacity || contender->capacity == cell->capacity);
 }
 
+static bool shares_cpu(const struct cell *cell)
+{
+	return cell->kind != PAIR && cell->producers + cell->consumers > cpu_count;
+}
+
 /* Try a variant with all back-offs, and keep the best in the peer's entry. */
 static void try_variant(const struct cell *cell, const struct contender *contender,
 			uint64_t trip_ticks, struct entry *entry)
 {
-	const unsigned threads = cell->kind == PAIR ? 2 : cell->producers + cell->consumers;
+	const bool shared = shares_cpu(cell);
+	const double pilot_s = (shared ? PILOT_SHARED_MS : PILOT_MS) / 1e3;
+	const unsigned *backoff = shared ? backoffs_shared : backoffs;
 
-	for (size_t b = 0; b < sizeof(backoffs) / sizeof(backoffs[0]); b++) {
+	for (; *backoff; backoff++) {
+		uint64_t total = QUANTUM;
 		double rate, best = 0;
 
-		if (backoffs[b] == PAUSES_YIELD && threads <= cpu_count)
-			continue; /* nobody to give the cpu to */
-		rate = run_once(cell, contender, backoffs[b], 16 * QUANTUM, trip_ticks);
+		/* longer and longer, until the threads' start does not show */
+		while ((rate = run_once(cell, contender, *backoff, total, trip_ticks)) * pilot_s /
+			       2 >
+		       (double)total)
+			total *= 8;
 		for (int pass = 0; pass < PILOT_PASSES; pass++) {
-			rate = run_once(cell, contender, backoffs[b],
-					(uint64_t)(rate * PILOT_MS / 1e3), trip_ticks);
+			rate = run_once(cell, contender, *backoff, (uint64_t)(rate * pilot_s),
+					trip_ticks);
 			if (rate > best)
 				best = rate;
 		}
 		if (best > entry->rate) {
 			entry->contender = contender;
-			entry->pauses = backoffs[b];
+			entry->pauses = *backoff;
 			entry->rate = best;
 		}
 	}
 }
 
-static unsigned pilot(const struct cell *cell, uint64_t trip_ticks, struct entry *entries)
+static unsigned pilot(const struct cell *cell, const char *peers, uint64_t trip_ticks,
+		      struct entry *entries)
 {
 	unsigned count = 0;
 
@@ -268,7 +304,7 @@ static unsigned pilot(const struct cell *cell, uint64_t trip_ticks, struct entry
 		for (; c && c->peer; c++) {
 			unsigned i = 0;
 
-			if (!may(c, cell))
+			if (!may(c, cell) || fnmatch(peers, c->peer, 0))
 				continue;
 			while (i < count && strcmp(entries[i].contender->peer, c->peer))
 				i++;
@@ -305,7 +341,8 @@ static void run_cell(const struct cell *cell, const char *name, const struct opt
 	static double tick_ns;
 	struct entry entries[PEERS_MOST];
 	const uint64_t trip_ticks = round_trip();
-	const unsigned count = pilot(cell, trip_ticks, entries);
+	const double ms = (double)options->ms * (shares_cpu(cell) ? SHARING : 1);
+	const unsigned count = pilot(cell, options->peers, trip_ticks, entries);
 
 	if (tick_ns == 0)
 		tick_ns = ns_per_tick();
@@ -316,8 +353,7 @@ static void run_cell(const struct cell *cell, const char *name, const struct opt
 			struct entry *const e = &entries[(i + (unsigned)round) % count];
 
 			e->rate = run_once(cell, e->contender, e->pauses,
-					   (uint64_t)(e->rate * (double)options->ms / 1e3),
-					   trip_ticks);
+					   (uint64_t)(e->rate * ms / 1e3), trip_ticks);
 			printf("run\t%s\t%s\t%s\t%u\t%ld\t%.2f\n", name, e->contender->peer,
 			       e->contender->variant, e->pauses, round, e->rate / 1e6);
 		}
@@ -408,13 +444,16 @@ static void find_cpus(void)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.pattern = "*", .rounds = 7, .ms = 30};
+	struct options options = {.pattern = "*", .peers = "*", .rounds = 7, .ms = 30};
 	int option;
 
-	while ((option = getopt(argc, argv, "c:r:m:l")) != -1)
+	while ((option = getopt(argc, argv, "c:p:r:m:l")) != -1)
 		switch (option) {
 		case 'c':
 			options.pattern = optarg;
+			break;
+		case 'p':
+			options.peers = optarg;
 			break;
 		case 'r':
 			options.rounds = strtol(optarg, NULL, 10);
@@ -431,6 +470,7 @@ int main(int argc, char **argv)
 	if (options.rounds < 1 || options.ms < 1)
 		die("rounds and milliseconds are counts");
 	find_cpus();
+	signal(SIGALRM, too_late);
 	for (size_t f = 0; f < sizeof(files) / sizeof(files[0]) && !options.list; f++)
 		if (!files[f].tables[0])
 			printf("skipped\t%s\n", files[f].name);
