@@ -202,6 +202,7 @@ LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_mpsc           := -Wl,--wrap=calloc,--wrap=mmap,--wrap=munmap \
                                            -Wl,--wrap=pthread_mutex_trylock,--wrap=write \
                                            -Wl,--wrap=pthread_mutex_init,--wrap=sched_getcpu
+LDFLAGS_tests/rings/test_mpsc_register  := $(LDFLAGS_tests/rings/test_mpsc)
 LDFLAGS_tests/rings/test_line           := -Wl,--wrap=pthread_create,--wrap=pthread_join
 LDFLAGS_tests/rings/test_mpmc           := -Wl,--wrap=calloc,--wrap=aligned_alloc \
                                            -Wl,--wrap=pthread_mutex_init
@@ -268,8 +269,8 @@ $(O)/obj/tests/model/targets/%.o: include_also = -Itests -DQUOIT_MODEL='<model/h
 	-fsanitize=thread
 
 # Of rings/, what is not inline; the kernel, the memory and the mutexes are the checker's.
-model_rings := crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc_status shared_wait \
-               spmc spsc_wait wait
+model_rings := crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc_status \
+               shared_wait spmc spsc_wait wait
 
 ifeq ($(VARIANT),model)
 $(O)/obj/rings/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>' -fsanitize=thread \

@@ -34,22 +34,25 @@ unsigned quoit_cpu_features(void);
 /* The widest vectors that this cpu has for integers; 8 where there are none. */
 size_t quoit_cpu_vector_bytes(void);
 
-/* Alignment is the copier's business: any addresses will do. */
+/* Copy bytes that do not overlap. Alignment is the copier's business: any addresses will do. */
 QUOIT_HOT void quoit_copy(void *to, const void *from, size_t bytes)
 {
 	memcpy(to, from, bytes);
 }
 
+/* The same for n words. */
 QUOIT_HOT void quoit_copy_u64(uint64_t *to, const uint64_t *from, size_t n)
 {
 	memcpy(to, from, n * sizeof(*to));
 }
 
+/* One byte, many times. */
 QUOIT_HOT void quoit_fill(void *to, unsigned char byte, size_t bytes)
 {
 	memset(to, byte, bytes);
 }
 
+/* quoit_fill() with zeros. */
 QUOIT_HOT void quoit_zero(void *to, size_t bytes)
 {
 	memset(to, 0, bytes);
@@ -70,12 +73,13 @@ QUOIT_HOT void quoit_fill_sequential_u64(uint64_t *to, uint64_t first, size_t n)
  */
 void quoit_copy_streaming(void *to, const void *from, size_t bytes);
 
-/* Ask for a line that will be read, or written, in some hundred instructions. Never faults. */
+/* Ask for a line that will be read in some hundred instructions. Never faults. */
 QUOIT_HOT void quoit_prefetch_read(const void *p)
 {
 	__builtin_prefetch(p, 0, 3);
 }
 
+/* Ask for a line to write, which takes it away from whoever else has it. Never faults. */
 QUOIT_HOT void quoit_prefetch_write(const void *p)
 {
 	__builtin_prefetch(p, 1, 3);

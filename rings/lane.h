@@ -143,7 +143,7 @@ QUOIT_HOT void quoit_lane_attach(struct quoit_lane *lane, struct quoit_notify *n
 }
 
 /*
- * Let the blocking calls of lane_wait.h and take_wait.h sleep on this lane, or no more with NULL.
+ * Let the blocking calls of lane_wait.h and shared_wait.h sleep on this lane, or no more with NULL.
  * Thread: before the first commit; the lane's owner.   Owns: `waits`, zeroed but for its crowd,
  * must outlive both sides.   Cost: from now on a fence with every publication and every block given
  * back.

@@ -130,7 +130,9 @@ function statement_kind(name) {
 
 # A call that stands alone: gives where its name begins, or 0.
 function statement(code,    at, name) {
-	if (starts_inside || code ~ /\)->[^;]* [-+|&]?= / || !match(code, /^\t+(\(void\))?[a-z_0-9]+\(/))
+	if (starts_inside || code ~ /\)->[^;]* [-+|&]?= /)
+		return 0
+	if (!match(code, /^\t+(\(void\))?[a-z_0-9]+\(/))
 		return 0
 	at = RSTART + RLENGTH
 	name = substr(code, 1, at - 2)

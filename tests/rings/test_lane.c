@@ -530,7 +530,7 @@ static void a_block_that_is_void_tomorrow_is_no_part_of_today(void **state)
 {
 	struct quoit_claim held = {0};
 	struct fixture f;
-	size_t at;
+	size_t at = 0;
 
 	(void)state;
 	start(&f, 32, 8, 0);
@@ -549,6 +549,34 @@ static void a_block_that_is_void_tomorrow_is_no_part_of_today(void **state)
 	assert_int_equal(quoit_lane_occupancy(&f.lane), 17); /* an estimate, as it says */
 	assert_int_equal(recv(&f, 9), 9);
 	quoit_lane_release(&held, 8);
+	finish(&f);
+}
+
+/* --- those who sleep on it -------------------------------------------------------------------- */
+
+static void waits_are_told_of_items_and_of_room_and_no_more_once_detached(void **state)
+{
+	struct quoit_crowd crowd;
+	struct quoit_lane_waits waits = {.crowd = &crowd};
+	struct fixture f;
+	int seat;
+
+	(void)state;
+	start(&f, 16, 4, 0);
+	assert_int_equal(quoit_crowd_init(&crowd, 1), 0);
+	seat = quoit_crowd_sit(&crowd);
+	quoit_lane_attach_waits(&f.lane, &waits);
+	(void)quoit_crowd_arm(&crowd, seat);
+	assert_int_equal(send(&f, 4), 4);
+	assert_true(quoit_crowd_leave(&crowd, seat)); /* called */
+	(void)quoit_event_arm(&waits.space);
+	assert_int_equal(recv(&f, 4), 4);
+	assert_int_equal(waits.space.word & 1, 0); /* woken */
+	quoit_lane_attach_waits(&f.lane, NULL);
+	(void)quoit_crowd_arm(&crowd, seat);
+	assert_int_equal(send(&f, 4), 4);
+	assert_false(quoit_crowd_leave(&crowd, seat));
+	assert_int_equal(recv(&f, 4), 4);
 	finish(&f);
 }
 
@@ -596,6 +624,7 @@ static void commit_close_and_finish_wake_a_reader_that_sleeps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(waits_are_told_of_items_and_of_room_and_no_more_once_detached),
 		cmocka_unit_test(sizes_are_powers_of_two_and_a_block_fits_into_the_lane),
 		cmocka_unit_test(the_largest_lane_is_possible_and_blocks_of_any_size),
 		cmocka_unit_test(what_different_threads_write_lies_on_different_lines),

@@ -39,7 +39,7 @@ static uint64_t mpmc_take_all(struct quoit_mpmc_consumer *c, uint64_t next)
 		for (size_t i = 0; i < claim.n; i++) {
 			uint64_t got;
 
-			memcpy(&got, claim.lane->slots + (claim.at + i) * 8, 8);
+			memcpy(&got, (char *)claim.lane->slots + (claim.at + i) * 8, 8);
 			assert_int_equal(got, next++);
 		}
 		quoit_mpmc_release(c, &claim, claim.n);
@@ -111,14 +111,14 @@ static void an_mpmc_producer_publishes_when_it_says_so(void **state)
 	assert_int_equal(quoit_mpmc_register_consumer(ring, &c), 0);
 	assert_int_equal(quoit_mpmc_reserve(&p, CAPACITY + 1, &at), 0);
 	assert_int_equal(quoit_mpmc_reserve(&p, 1, &at), 1);
-	memcpy(p.lane->lane.slots + at * 8, &sent, 8);
+	memcpy((char *)p.lane->lane.slots + at * 8, &sent, 8);
 	quoit_mpmc_commit(&p, 1);
 	sent++;
 	got = mpmc_take_all(&c, got);
 	assert_int_equal(got, sent);
 	for (int by_publish = 0; by_publish < 2; by_publish++) {
 		assert_true(quoit_mpmc_reserve_some(&p, 1, &at));
-		memcpy(p.lane->lane.slots + at * 8, &sent, 8);
+		memcpy((char *)p.lane->lane.slots + at * 8, &sent, 8);
 		sent++;
 		quoit_mpmc_commit_later(&p, 1);
 		assert_int_equal(mpmc_take_all(&c, got), got); /* not visible yet */

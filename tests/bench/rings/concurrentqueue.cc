@@ -169,7 +169,7 @@ template <size_t Most, size_t Block> constexpr contender bulk(const char *varian
 		Most};
 }
 
-} // namespace
+}
 
 extern "C" {
 
