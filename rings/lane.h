@@ -39,7 +39,8 @@
 QUOIT_C_BEGIN
 
 #define QUOIT_LANE_CAPACITY_MAX ((size_t)1 << 31)
-#define QUOIT_LANE_BLOCK	((size_t)64) /* slots; smaller where four of them do not fit */
+#define QUOIT_LANE_BLOCK	((size_t)64)   /* slots; smaller where four of them do not fit */
+#define QUOIT_LANE_OWN		((size_t)4096) /* bytes of a block that are fetched ahead */
 
 /* How many blocks a lane of `capacity` slots has, unless it was told the size of a block. */
 #define QUOIT_LANE_BLOCKS(capacity)                                                         \
@@ -72,6 +73,8 @@ struct quoit_lane {
 	uint64_t bells_rung;		  /* producer: publications that woke a reader */
 	uint64_t bells_saved;		  /* producer: publications that found it awake */
 	uint64_t stepped_over;		  /* producer: blocks that were pinned */
+	char *slots_own;		  /* producer: the slots, or NULL; see set_slots */
+	uint64_t slot_bytes;
 
 	/* Read by all, written when attached, closed or finished. */
 	QUOIT_ISOLATED struct quoit_lane_block *blocks;
@@ -160,6 +163,18 @@ QUOIT_HOT void quoit_lane_attach_waits(struct quoit_lane *lane, struct quoit_lan
  */
 QUOIT_MUST_CHECK int quoit_lane_attach_meter(struct quoit_lane *lane, struct quoit_meter *meter);
 
+/*
+ * Tell the lane where its slots are, so that the producer can own the lines of a block before it
+ * fills them.
+ * Thread: before any side starts.   Owns: `slots`, of the capacity, stay the caller's.
+ */
+QUOIT_HOT void quoit_lane_set_slots(struct quoit_lane *lane, void *slots, size_t slot_bytes)
+{
+	lane->slots = slots;
+	lane->slots_own = (char *)slots;
+	lane->slot_bytes = slot_bytes;
+}
+
 /* Slots, all in all. Thread: any. */
 QUOIT_HOT size_t quoit_lane_capacity(const struct quoit_lane *lane)
 {
@@ -192,14 +207,34 @@ QUOIT_HOT bool quoit__lane_is_free(const struct quoit_lane *lane, uint64_t posit
 }
 
 /*
+ * The block at limit is free: it is the producer's, and its lines are fetched before they are
+ * filled, all together (quoit_lines_own()); of a large one only the first.
+ */
+QUOIT_HOT void quoit__lane_own_block(struct quoit_lane *lane)
+{
+	const uint64_t slots = lane->block_mask + 1;
+
+	if (lane->slots_own)
+		quoit_lines_own(lane->slots_own + (lane->limit & lane->mask) * lane->slot_bytes,
+				quoit_min((size_t)(slots * lane->slot_bytes), QUOIT_LANE_OWN));
+	lane->limit += slots;
+}
+
+/* Ask further blocks whether they are free, until `want` slots are, or one is not. */
+QUOIT_SLOW void quoit__lane_room_on(struct quoit_lane *lane, uint64_t want)
+{
+	while (lane->limit - lane->tail_own < want && quoit__lane_is_free(lane, lane->limit))
+		quoit__lane_own_block(lane);
+}
+
+/*
  * How many slots are free, asked of further blocks only if fewer than `want` are known to be; not
  * beyond a block that is not free.
  */
 QUOIT_HOT uint64_t quoit__lane_room(struct quoit_lane *lane, uint64_t want)
 {
-	while (quoit_unlikely(lane->limit - lane->tail_own < want) &&
-	       quoit__lane_is_free(lane, lane->limit))
-		lane->limit += lane->block_mask + 1;
+	if (quoit_unlikely(lane->limit - lane->tail_own < want))
+		quoit__lane_room_on(lane, want);
 	return lane->limit - lane->tail_own;
 }
 
@@ -230,7 +265,8 @@ QUOIT_HOT size_t quoit__lane_lease(struct quoit_lane *lane, size_t want, size_t 
  * before the wrap or before a block that has to be stepped over; the caller fills them, commits,
  * and reserves again for the rest. Gives how many were granted, 0 if fewer than `want` are free, if
  * want is 0 or above the capacity, or once the lane is seen to be closed. *at is the index of the
- * first slot. Slots become free a block at a time, when everything in it was given back.
+ * first slot. Slots become free a block at a time, when everything in it was given back, and hold
+ * nothing of use then.
  *
  * Thread: producer.   Owns: the slots are leased until commit or the next reserve.
  * Cost: touches a line of the consumers once a block.

@@ -172,7 +172,8 @@ static int open_lane(struct quoit_mpmc *ring, int node)
 		quoit_region_close(&region);
 		return rc;
 	}
-	lane->lane.slots = quoit_region_take(&region, slot_bytes, QUOIT_ISOLATION);
+	quoit_lane_set_slots(&lane->lane, quoit_region_take(&region, slot_bytes, QUOIT_ISOLATION),
+			     o->slot_bytes);
 	lane->lane.notify = registry->notify;
 	attach_waits(ring, lane);
 	lane->node = node;

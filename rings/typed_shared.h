@@ -421,7 +421,10 @@ QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t byte
 						   struct quoit_lane_block *blocks,          \
 						   const struct quoit_spmc_options *options) \
 	{                                                                                    \
-		return quoit_spmc_init(&q->ring, slots, blocks, options);                    \
+		const int rc = quoit_spmc_init(&q->ring, slots, blocks, options);            \
+		if (!rc)                                                                     \
+			quoit_lane_set_slots(&q->ring.lane, slots, sizeof(T));               \
+		return rc;                                                                   \
 	}                                                                                    \
 	QUOIT_MUST_CHECK QUOIT_HOT int name##_register_consumer(struct name *q,              \
 								struct name##_consumer *c)   \

@@ -28,6 +28,8 @@ static inline void start(struct fixture *f, size_t capacity, size_t block, uint6
 	for (size_t i = 0; i < CAPACITY_MOST; i++)
 		f->slots[i] = UINT64_MAX;
 	assert_int_equal(quoit_lane_init_at(&f->lane, f->blocks, capacity, block, position), 0);
+	/* So the producer stores into lines ahead, and never into anything that is held. */
+	quoit_lane_set_slots(&f->lane, f->slots, sizeof(f->slots[0]));
 }
 
 /* The index of the slot that will take the next number, with what blocks were stepped over. */
