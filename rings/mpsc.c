@@ -293,6 +293,7 @@ static void seat_producer(struct quoit_mpsc *channel, struct quoit_mpsc_lane *la
 	producer->slots = lane->slots;
 	producer->id = lane->id;
 	producer->generation = quoit_load(&lane->generation); /* ours: we hold the lock */
+	producer->owned = lane->ring.tail_own;		      /* ours by now */
 
 	/* A producer before may have armed and gone: nobody is to be woken for it. */
 	if (lane->ring.space_event)

@@ -118,6 +118,7 @@ struct quoit_mpsc_producer {
 	void *slots;
 	uint32_t id; /* below producers_most; given to others later */
 	uint32_t generation;
+	uint64_t owned; /* the lines of free slots before this position were fetched */
 };
 
 /* Everything at one moment, as far as the sides are not moving on meanwhile. */
@@ -302,6 +303,25 @@ QUOIT_HOT size_t quoit_mpsc_available(const struct quoit_mpsc_producer *producer
 	return (size_t)quoit__spsc_freed(quoit__mpsc_ring(producer));
 }
 
+#define QUOIT_MPSC_OWN 1024 /* bytes of a lane that are fetched ahead */
+
+/*
+ * Who sends one by one has come to where no line was fetched: fetch those of some free slots
+ * together (quoit_lines_own()), as far as they are known to be free. A batch fetches its own.
+ */
+QUOIT_SLOW void quoit__mpsc_own(struct quoit_mpsc_producer *producer, size_t bytes)
+{
+	struct quoit_spsc *const ring = &producer->lane->ring;
+	const uint64_t tail = ring->tail_own;
+	const uint64_t slots = quoit_max(QUOIT_MPSC_OWN / bytes, 1);
+	const uint64_t n = quoit_min((size_t)(ring->head_seen + ring->mask_producer + 1 - tail),
+				     (size_t)(slots - tail % slots));
+	const struct quoit_spans to = quoit__spans_cut(tail, (size_t)n, ring->mask_producer);
+
+	quoit_lines_own((char *)producer->slots + to.at * bytes, to.n * bytes);
+	producer->owned = tail + to.n;
+}
+
 /* What send does, for items of a size that the caller's compiler knows. */
 QUOIT_HOT size_t quoit__mpsc_send(struct quoit_mpsc_producer *producer, size_t bytes,
 				  const void *items, size_t n)
@@ -311,6 +331,9 @@ QUOIT_HOT size_t quoit__mpsc_send(struct quoit_mpsc_producer *producer, size_t b
 
 	if (!to.n)
 		return 0;
+	if (quoit_unlikely((int64_t)(producer->owned - ring->tail_own) <= 0) &&
+	    n * bytes <= QUOIT_LINE_BYTES)
+		quoit__mpsc_own(producer, bytes);
 	memcpy((char *)producer->slots + to.at * bytes, items, to.n * bytes);
 	if (to.rest)
 		memcpy(producer->slots, (const char *)items + to.n * bytes, to.rest * bytes);
