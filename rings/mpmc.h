@@ -5,7 +5,8 @@
  * Every producer has a lane of its own (lane.h), in memory near it, so that producers never meet.
  * Consumers claim from the lanes. Each has a shard, some lanes that it looks at first; where they
  * are empty it helps out at the fullest lane, and at last it asks every lane, beginning at a random
- * one. Who finds a lane in its shard stays there for QUOIT_MPMC_ROTATE items.
+ * one. Who finds a lane in its shard stays there for QUOIT_MPMC_ROTATE items, who helps out for
+ * what it has seen there.
  *
  * Claims of one producer's items are handed out in its order; what two consumers do with two claims
  * is not in any order. A claimed item waits for its claimer: do not sleep with an open claim.
@@ -88,6 +89,7 @@ struct quoit_mpmc_consumer {
 	struct quoit_mpmc_lane *lane; /* the one it claimed from last */
 	uint64_t tail_seen;	      /* its last look there */
 	size_t stay;		      /* items until it looks elsewhere */
+	bool helping;		      /* the lane is another's */
 	uint64_t held;		      /* slots claimed and not given back */
 	struct quoit_claim cursor;    /* of popping one by one */
 	size_t popped;		      /* of the cursor's claim */
@@ -234,8 +236,12 @@ QUOIT_HOT size_t quoit__mpmc_lanes(const struct quoit_mpmc *ring)
 	return (size_t)quoit_load_acquire(&ring->lane_count);
 }
 
-/* Look for a lane that has something: shard, fullest, any. Claims from the first that gives. */
-enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer, size_t most,
+/*
+ * Look for a lane that has something: shard, fullest, any. Claims from the first that gives.
+ * `empty` is a lane that was just seen to be empty, or NULL.
+ */
+enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer,
+					   const struct quoit_mpmc_lane *empty, size_t most,
 					   struct quoit_claim *claim);
 
 /*
@@ -249,17 +255,22 @@ enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer,
 QUOIT_HOT enum quoit_claim_status quoit_mpmc_claim(struct quoit_mpmc_consumer *consumer,
 						   size_t most, struct quoit_claim *claim)
 {
-	enum quoit_claim_status status = QUOIT_CLAIM_EMPTY;
+	const struct quoit_mpmc_lane *empty = NULL;
+	enum quoit_claim_status status = QUOIT_CLAIM_LOST;
 
-	if (quoit_likely(consumer->stay))
+	if (quoit_likely(consumer->stay)) {
 		status = quoit_lane_claim(&consumer->lane->lane, &consumer->tail_seen,
 					  quoit_min(most, consumer->stay), claim);
+		consumer->races_lost += status == QUOIT_CLAIM_LOST;
+		if (status == QUOIT_CLAIM_EMPTY)
+			empty = consumer->lane;
+	}
 	if (quoit_likely(status == QUOIT_CLAIM_GOT)) {
 		consumer->stay -= claim->n;
-		consumer->from_shard++;
+		consumer->from_shard += !consumer->helping;
+		consumer->from_fullest += consumer->helping;
 	} else {
-		consumer->races_lost += status == QUOIT_CLAIM_LOST;
-		status = quoit__mpmc_search(consumer, most, claim);
+		status = quoit__mpmc_search(consumer, empty, most, claim);
 		if (status != QUOIT_CLAIM_GOT) {
 			if (status == QUOIT_CLAIM_LOST)
 				quoit__meter_failure(quoit__lane_meter(consumer));

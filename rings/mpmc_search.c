@@ -67,18 +67,23 @@ static enum quoit_claim_status try_lane(struct quoit_mpmc_consumer *consumer, si
 	return status;
 }
 
-/* The lanes of the shard, beginning behind the one that had its turn. */
+/* The lanes of the shard but for `empty`, beginning behind the one that had its turn. */
 static enum quoit_claim_status search_shard(struct quoit_mpmc_consumer *consumer, size_t count,
-					    size_t most, struct quoit_claim *claim)
+					    const struct quoit_mpmc_lane *empty, size_t most,
+					    struct quoit_claim *claim)
 {
 	enum quoit_claim_status status = QUOIT_CLAIM_EMPTY;
 	const size_t span = consumer->shard_span;
 	bool lost = false;
 
 	for (size_t k = 0; k < span; k++) {
+		size_t i;
+
 		consumer->shard_turn = (consumer->shard_turn + 1) % span;
-		status = try_lane(consumer, (consumer->shard_first + consumer->shard_turn) % count,
-				  QUOIT_MPMC_ROTATE, most, claim);
+		i = (consumer->shard_first + consumer->shard_turn) % count;
+		if (consumer->ring->lanes[i] == empty)
+			continue;
+		status = try_lane(consumer, i, QUOIT_MPMC_ROTATE, most, claim);
 		if (status == QUOIT_CLAIM_GOT) {
 			consumer->from_shard++;
 			return status;
@@ -88,34 +93,58 @@ static enum quoit_claim_status search_shard(struct quoit_mpmc_consumer *consumer
 	return lost ? QUOIT_CLAIM_LOST : QUOIT_CLAIM_EMPTY;
 }
 
+static bool in_shard(const struct quoit_mpmc_consumer *consumer, size_t i, size_t count)
+{
+	return (i + count - consumer->shard_first) % count < consumer->shard_span;
+}
+
 /*
- * The fullest lane by what is in it now, which no bookkeeping can get wrong (defect D-24); with
- * near_first a lane on the consumer's own node before any other. One try.
+ * Which lane has most in it now, which no bookkeeping can get wrong (defect D-24); with near_first
+ * one on the consumer's own node before any other. Those of the shard are left out if they were
+ * just seen to be empty. Gives `count` if all are: then each has been looked at.
  */
-static enum quoit_claim_status search_fullest(struct quoit_mpmc_consumer *consumer, size_t count,
-					      size_t most, struct quoit_claim *claim)
+static size_t find_fullest(const struct quoit_mpmc_consumer *consumer, size_t count,
+			   bool shard_empty)
 {
 	const struct quoit_mpmc *const ring = consumer->ring;
-	enum quoit_claim_status status;
-	size_t fullest = 0, best = 0;
+	size_t fullest = count, best = 0;
 	bool best_near = false;
 
 	for (size_t i = 0; i < count; i++) {
-		const size_t n = quoit_lane_occupancy(&ring->lanes[i]->lane);
-		const bool near = ring->near_first && ring->lanes[i]->node == consumer->node;
+		size_t n;
+		bool near;
 
+		if (shard_empty && in_shard(consumer, i, count))
+			continue;
+		n = quoit_lane_occupancy(&ring->lanes[i]->lane);
+		near = ring->near_first && ring->lanes[i]->node == consumer->node;
 		if (n && (near > best_near || (near == best_near && n > best))) {
 			fullest = i;
 			best = n;
 			best_near = near;
 		}
 	}
-	if (!best)
-		return QUOIT_CLAIM_EMPTY;
-	status = try_lane(consumer, fullest, quoit_lane_block_slots(&ring->lanes[fullest]->lane),
-			  most, claim);
-	consumer->stay = 0; /* it is another's: look at home again */
-	consumer->from_fullest += status == QUOIT_CLAIM_GOT;
+	return fullest;
+}
+
+/*
+ * Help out at lane `i`. Who gets something stays for what it has seen there, because the next look
+ * takes the line away from a producer that another consumer is fond of; then it looks at home.
+ */
+static enum quoit_claim_status help_out(struct quoit_mpmc_consumer *consumer, size_t i, size_t most,
+					struct quoit_claim *claim)
+{
+	const enum quoit_claim_status status =
+		try_lane(consumer, i, QUOIT_MPMC_ROTATE, most, claim);
+	int64_t seen;
+
+	if (status != QUOIT_CLAIM_GOT)
+		return status;
+	/* hint: just moved by us, or later by others */
+	seen = (int64_t)(consumer->tail_seen - quoit_load(&consumer->lane->lane.claim));
+	consumer->stay = seen > 0 ? quoit_min((size_t)seen, consumer->stay) : 0;
+	consumer->helping = true;
+	consumer->from_fullest++;
 	return status;
 }
 
@@ -140,7 +169,8 @@ static enum quoit_claim_status search_all(struct quoit_mpmc_consumer *consumer, 
 	return lost ? QUOIT_CLAIM_LOST : QUOIT_CLAIM_EMPTY;
 }
 
-enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer, size_t most,
+enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer,
+					   const struct quoit_mpmc_lane *empty, size_t most,
 					   struct quoit_claim *claim)
 {
 	const struct quoit_mpmc *const ring = consumer->ring;
@@ -155,14 +185,19 @@ enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer,
 		consumer->seating_seen = seating;
 		reseat(consumer, count);
 	}
+	consumer->helping = false;
 	if (++consumer->searches % STRAY_EVERY) {
-		status = search_shard(consumer, count, most, claim);
+		size_t fullest;
+
+		status = search_shard(consumer, count, empty, most, claim);
 		if (status == QUOIT_CLAIM_GOT)
 			return status;
-		status = search_fullest(consumer, count, most, claim);
+		fullest = find_fullest(consumer, count, status == QUOIT_CLAIM_EMPTY);
+		if (fullest == count)
+			return QUOIT_CLAIM_EMPTY;
+		status = help_out(consumer, fullest, most, claim);
 		if (status == QUOIT_CLAIM_GOT)
 			return status;
 	}
-	/* Only this answers for every lane. */
 	return search_all(consumer, count, most, claim);
 }

@@ -185,13 +185,43 @@ static void help_goes_to_the_fullest_lane(void **state)
 		;
 	assert_int_equal(send(&f, 2, 5), 5);
 	assert_int_equal(send(&f, 3, 100), 100);
-	assert_int_equal(consume_once(&f, 0, 60), 3);
-	assert_int_equal(consume_once(&f, 0, 39), 3);
+	assert_int_equal(consume_once(&f, 0, 100), 3);
+	assert_int_equal(send(&f, 3, 1), 1);
 	assert_int_equal(consume_once(&f, 0, 99), 2); /* five are more than one */
 	assert_int_equal(consume_once(&f, 0, 99), 3);
-	assert_int_equal(f.c[0].seat.from_fullest, 4);
+	assert_int_equal(f.c[0].seat.from_fullest, 3);
 	assert_int_equal(consume_once(&f, 0, 99), -1);
-	assert_int_equal(f.c[0].seat.from_fullest, 4);
+	assert_int_equal(f.c[0].seat.from_fullest, 3);
+	end(&f);
+}
+
+/* Then it is time to look at home, whatever has come behind it. */
+static void help_stays_for_what_it_has_seen_and_no_longer(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, &plain, 2, 2);
+	look_everywhere(&f, 2);
+	assert_int_equal(send(&f, 1, 40), 40);
+	assert_int_equal(consume_once(&f, 0, 16), 1);
+	assert_int_equal(send(&f, 0, 1), 1);
+	assert_int_equal(send(&f, 1, 8), 8);
+	assert_int_equal(consume_once(&f, 0, 16), 1);
+	assert_int_equal(consume_once(&f, 0, 16), 1);
+	assert_int_equal(f.got[1], 40);
+	assert_int_equal(f.c[0].seat.from_fullest, 3);
+	assert_int_equal(consume_once(&f, 0, 16), 0);
+	assert_int_equal(f.c[0].seat.from_shard, 1);
+	assert_int_equal(consume_once(&f, 0, 16), 1);
+
+	/* And not for longer than at home. */
+	assert_int_equal(send(&f, 1, 3 * QUOIT_MPMC_ROTATE), 3 * QUOIT_MPMC_ROTATE);
+	assert_int_equal(consume_once(&f, 0, 16), 1);
+	assert_int_equal(send(&f, 0, 1), 1);
+	for (size_t i = 0; i < QUOIT_MPMC_ROTATE / 16 - 1; i++)
+		assert_int_equal(consume_once(&f, 0, 16), 1);
+	assert_int_equal(consume_once(&f, 0, 16), 0);
 	end(&f);
 }
 
@@ -245,6 +275,7 @@ int main(void)
 		cmocka_unit_test(a_shard_is_no_wider_than_the_lanes_that_have_producers),
 		cmocka_unit_test(a_consumer_stays_on_a_lane_for_a_while_and_then_goes_on),
 		cmocka_unit_test(help_goes_to_the_fullest_lane),
+		cmocka_unit_test(help_stays_for_what_it_has_seen_and_no_longer),
 		cmocka_unit_test(help_goes_to_lanes_of_the_own_node_first_if_asked),
 		cmocka_unit_test(a_consumer_that_stops_does_not_starve_its_shard),
 	};
