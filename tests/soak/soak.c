@@ -26,7 +26,7 @@
 static const struct soak_kind *const kinds[] = {
 	&soak_spsc,	  &soak_spsc_blocks, &soak_spsc_copies, &soak_spsc_in_place,
 	&soak_spsc_waits, &soak_spsc_mixed,  &soak_u64,		&soak_mpsc,
-	&soak_spmc,	  &soak_mpmc,
+	&soak_spmc,	  &soak_mpmc,	     &soak_pools,
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

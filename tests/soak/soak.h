@@ -138,6 +138,6 @@ void soak_judge(struct soak_run *run, struct soak_verdict *verdict);
 
 /* The kinds there are; NULL ends the list. */
 extern const struct soak_kind soak_spsc, soak_spsc_blocks, soak_spsc_copies, soak_spsc_in_place,
-	soak_spsc_waits, soak_spsc_mixed, soak_u64, soak_mpsc, soak_spmc, soak_mpmc;
+	soak_spsc_waits, soak_spsc_mixed, soak_u64, soak_mpsc, soak_spmc, soak_mpmc, soak_pools;
 
 #endif
