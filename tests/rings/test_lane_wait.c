@@ -390,6 +390,9 @@ static void a_wait_for_nothing_ends_at_its_deadline_and_one_without_end_is_refus
 	for (size_t c = 0; c < COUNT(calls); c++)
 		assert_int_equal(calls[c](&f, &how), -EINVAL); /* nobody would wake it */
 	how = blocking(SHORT_NS);
+	quoit_lane_attach_waits(&f.q.ring.lane, &f.waits.lane); /* enough for a producer */
+	assert_int_equal(send_wait(&f, &how), -ETIMEDOUT);
+	quoit_lane_attach_waits(&f.q.ring.lane, NULL);
 	how.kind = QUOIT_WAIT_SLEEP;
 	assert_int_equal(send_wait(&f, &how), -ETIMEDOUT);
 }
