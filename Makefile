@@ -408,6 +408,10 @@ mutate: ## Weaken rings/ in every place, one at a time: a test must notice (M=PA
 	@tests/support/install-packages.sh test
 	@JOBS=$(or $(JOBS),2) bash tests/mutate/mutate.sh $(call quote,$(or $(M),.))
 
+mutate-defects: ## Put the defects of older rings back: their regression tests must fail (M=D-05)
+	@tests/support/install-packages.sh test
+	@bash tests/mutate/defects.sh $(call quote,$(or $(M),.))
+
 mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail each time
 	@tests/support/install-packages.sh test
 	@bash tests/mutate/wake.sh $(O)
@@ -486,7 +490,7 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate \
-	mutate-wake bench-net bench-rings bench-copy bench-pool lint headers format deps help \
-	 config-help show-config clean FORCE
+	mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers format \
+	deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

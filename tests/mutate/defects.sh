@@ -1,0 +1,260 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Puts defects of older rings back, one at a time, and looks whether their regression tests notice.
+#
+#   defects.sh [PATTERN]       (make mutate-defects; PATTERN: only those whose name has it)
+#
+# Each edit replaces a piece of a source, which must be there exactly once, by the way in which the
+# defect came about; rings/README.md has the list of all, with their tests. Works on a copy of the
+# tree in build/defects, built in the debug variant with every contract checked. The test must pass
+# before. Ends with `RESULT name=mutate-defects mutants=N killed=N survived=N`.
+
+set -u
+export LC_ALL=C
+unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT O STRESS_COUNT SEED
+export CMOCKA_TEST_ABORT=1
+
+cd "$(dirname "$0")/../.." || exit 2
+pattern=${1:-.}
+copy=build/defects
+mutants=0 killed=0 survived=0
+
+stop()
+{
+	echo "defects.sh: $*" >&2
+	exit 2
+}
+
+# Gives whether the test passes in the copy.
+passes()
+{
+	local program=build/debug/tests/$1
+	if ! make -s -C $copy -j"$(nproc)" VARIANT=debug WERROR=0 "$program" \
+		>$copy/build.log 2>&1; then
+		tail -n 20 $copy/build.log >&2
+		stop "the copy does not build with $name"
+	fi
+	# In a shell of its own, which keeps "Aborted" off the terminal.
+	(
+		timeout --kill-after=5 60 "$copy/$program" </dev/null >$copy/test.log 2>&1
+		exit $?
+	) 2>/dev/null
+}
+
+# In which case the test stopped.
+told()
+{
+	sed -n 's/^\[ RUN      \] //p; /^not ok/p' $copy/test.log | tail -n 1
+}
+
+# edit FILE OLD NEW
+edit()
+{
+	local text rest
+	text=$(<"$copy/$1")
+	rest=${text#*"$2"}
+	[ "$rest" != "$text" ] && [ "${rest#*"$2"}" = "$rest" ] ||
+		stop "$name: $1 must have this once; write the edit anew: $2"
+	printf '%s\n' "${text%%"$2"*}$3$rest" >"$copy/$1"
+	edited+=("$1")
+}
+
+# defect NAME TEST FILE OLD NEW [FILE OLD NEW]
+defect()
+{
+	local test=$2 file edited=()
+	name=$1
+	grep -q -- "$pattern" <<<"$name" || return
+	shift 2
+	passes "$test" || stop "$test fails in an unchanged copy: see $copy/test.log"
+	while [ $# != 0 ]; do
+		edit "$1" "$2" "$3"
+		shift 3
+	done
+	mutants=$((mutants + 1))
+	if passes "$test"; then
+		survived=$((survived + 1))
+		echo "not ok - $name: $test did not notice"
+	else
+		killed=$((killed + 1))
+		echo "ok - $name: $test: $(told)"
+	fi
+	for file in "${edited[@]}"; do
+		cp "$file" "$copy/$file"
+	done
+}
+
+mkdir -p $copy
+cp -a Makefile config.mk numa rings io runtime examples tests $copy/ || exit 2
+
+defect "D-02: a bell for every commit" rings/test_notify rings/spsc.h \
+	'	if (quoit_unlikely(quoit_wake_owed(notify->wake))) {
+		quoit_count(&ring->bells_rung, 1);' \
+	'	if (quoit_wake_owed(notify->wake) || true) {
+		quoit_count(&ring->bells_rung, 1);'
+
+defect "D-03: head moves and the cached tail does not" rings/test_spsc_read rings/spsc_read.h \
+	'	if (available < n)
+		available = quoit__spsc_arrived(ring);
+	n = quoit_min' \
+	'	available = quoit_load_acquire(&ring->tail) - ring->head_own;
+	n = quoit_min'
+
+defect "D-04: a close that wakes nobody" rings/test_spsc_wait rings/spsc.h \
+	'/* close: pairs with quoit_spsc_is_closed() */
+	if (ring->data_event)' \
+	'/* close: pairs with quoit_spsc_is_closed() */
+	return;
+	if (ring->data_event)'
+
+defect "D-05: an iterator frees and tells nobody" rings/test_spsc_wait rings/spsc_read.h \
+	'	if (n)
+		quoit_spsc_advance(iter->ring, n);' \
+	'	iter->ring->head_own += n;
+	quoit_store_release(&iter->ring->head, iter->ring->head_own);'
+
+defect "D-06: a length of tail before head" rings/test_spsc_race rings/spsc.h \
+	'	const uint64_t head =
+		quoit_load_acquire(&ring->head); /* free: pairs with quoit__spsc_free() */
+	const uint64_t tail =
+		quoit_load_acquire(&ring->tail); /* publish: pairs with quoit_spsc_publish() */
+
+	return quoit_min((size_t)(tail - head), quoit_spsc_capacity(ring));' \
+	'	const uint64_t tail = quoit_load_acquire(&ring->tail);
+	const uint64_t head = quoit_load_acquire(&ring->head);
+
+	return (size_t)(tail - head);'
+
+defect "D-08: a look before a sleep that skips" rings/test_mpsc_read rings/mpsc_read.h \
+	'		if (quoit_spsc_has_news(&lane->ring)) {' \
+	'		if (!lane->skip && quoit_spsc_has_news(&lane->ring)) {'
+
+defect "D-09, D-73: both positions on one line" rings/test_u64 rings/spsc.h \
+	'	QUOIT_ISOLATED uint64_t head; /* published' \
+	'	uint64_t head; /* published'
+
+defect "D-10: a notifier changed under its producers" rings/test_mpsc_end rings/mpsc.c \
+	'	if (!channel->seats->producers) {
+		channel->seats->notify = notify;' \
+	'	{
+		channel->seats->notify = notify;'
+
+defect "D-11: a handler gets all there is" rings/test_spsc_read rings/spsc.h \
+	'	const size_t n = quoit_min(most, (size_t)quoit__spsc_available(ring));' \
+	'	const size_t n = most ? (size_t)quoit__spsc_available(ring) : 0;'
+
+defect "D-12: a send that stops at the wrap" rings/test_typed rings/spsc.h \
+	'		spans.rest = n - before_wrap;' '		spans.rest = 0;'
+
+defect "D-13: a reservation after the close" rings/test_spsc rings/spsc.h \
+	'	if (quoit_unlikely(!want || quoit_spsc_is_closed(ring) ||' \
+	'	if (quoit_unlikely(!want ||'
+
+defect "D-14: what can never be is called closed" rings/test_spsc_wait rings/spsc_wait.c \
+	'	if (rc || !want || want > quoit_spsc_capacity(ring))
+		return -EINVAL;' \
+	'	if (rc || !want || want > quoit_spsc_capacity(ring))
+		return -ESHUTDOWN;'
+
+defect "D-15: a handle that two threads use" rings/test_mpsc rings/mpsc.h \
+	'	QUOIT_ASSERT_HOT(quoit_load(&producer->lane->owner) == quoit__mpsc_thread());' ''
+
+defect "D-16, D-17: a lane is counted before it is there" rings/test_mpsc rings/directory.c \
+	'	segment = quoit__directory_segment(index, &first);' \
+	'	quoit_store_release(&directory->count, index + 1);
+	segment = quoit__directory_segment(index, &first);'
+
+defect "D-17: lanes are never used again" rings/test_mpsc rings/mpsc.c \
+	'	if (quoit_load(&lane->state) == QUOIT_MPSC_DRAINED) /*' '	if (false) /*'
+
+defect "D-18: drained is closed and empty" rings/test_mpsc_end rings/mpsc.c \
+	'		if (!quoit_spsc_is_drained(&quoit__mpsc_lane(channel, id)->ring))' \
+	'		if (!quoit_spsc_is_empty(&quoit__mpsc_lane(channel, id)->ring))'
+
+defect "D-19: a close beside a registration" stress/mpsc rings/mpsc.c \
+	'	if (quoit_mpsc_is_closed(channel)) {
+		quoit__mpsc_unlock(channel);
+		return;
+	}' \
+	'	quoit__mpsc_unlock(channel);' \
+	rings/mpsc.c \
+	'	/* The event and the bell of the channel itself: there may be no lane at all. */' \
+	'	quoit__mpsc_lock(channel);'
+
+defect "D-20: closed is asked after the last look" rings/test_spsc_race rings/spsc_wait.c \
+	'		const bool closed = quoit_spsc_is_closed(ring);
+
+		if (quoit_spsc_has_news(ring))
+			return 0;
+		if (closed)' \
+	'		if (quoit_spsc_has_news(ring))
+			return 0;
+		if (quoit_spsc_is_closed(ring))'
+
+defect "D-20b: every call begins at the first lane" rings/test_mpsc_read rings/mpsc_read.h \
+	'	QUOIT_ASSERT_HOT(!channel->reading); /* a handler must not read */
+	return round;' \
+	'	QUOIT_ASSERT_HOT(!channel->reading);
+	channel->cursor = 0;
+	return round;'
+
+defect "D-21: what another has claimed is taken too" rings/test_lane_race rings/lane.h \
+	'(!quoit_cas_relaxed(&lane->claim, position, position + n)))' \
+	'(!quoit_cas_relaxed(&lane->claim, position, position + n) && false))'
+
+defect "D-22: a claim beyond the end of the array" rings/test_lane rings/lane.h \
+	'			n = quoit_min(n, quoit_min(most, (size_t)there));' \
+	'			n = quoit_min(most, (size_t)there);'
+
+defect "D-23: a copy on the stack of the consumer" rings/test_small_stack rings/typed_shared.h \
+	'fn((T *)claim.lane->slots + claim.at, claim.n, ctx); ' \
+	'T copies[64]; quoit__claim_copy(&claim, sizeof(T), copies, 0); fn(copies, claim.n, ctx);'
+
+defect "D-24: the hottest lane by what was ever sent" rings/test_mpmc_search rings/mpmc_search.c \
+	'		const size_t n = quoit_lane_occupancy(&ring->lanes[i]->lane);' \
+	'		const size_t n = (size_t)quoit_load(&ring->lanes[i]->lane.tail);'
+
+defect "D-25: shards by how many there might be" rings/test_mpmc_search rings/mpmc_search.c \
+	'	const size_t consumers = (size_t)quoit_load(&ring->consumers); /*' \
+	'	const size_t consumers = quoit_load(&ring->consumers) + 2; /*'
+
+defect "D-26: counted first, refused after" rings/test_spmc_race rings/spmc.c \
+	'	} while (!quoit_cas_relaxed(&ring->consumers, seated, seated + 1));' \
+	'	} while (false);
+	if (quoit_add(&ring->consumers, 1) >= ring->consumers_most) {
+		(void)quoit_add(&ring->consumers, UINT64_MAX);
+		return -EUSERS;
+	}'
+
+defect "D-27: a lost race is called empty" rings/test_lane_race rings/lane.h \
+	'			return QUOIT_CLAIM_LOST;
+' '			return QUOIT_CLAIM_EMPTY;
+'
+
+defect "D-29: consumers that share a line" rings/test_mpmc rings/mpmc.h \
+	'struct quoit_mpmc_consumer {
+	QUOIT_ISOLATED struct' \
+	'struct quoit_mpmc_consumer {
+	struct'
+
+defect "D-31: a handle that is good twice" rings/test_free_list rings/free_list.h \
+	'if (quoit_unlikely(!quoit__free_handle_is(list, handle, at, state)))' 'if (false)'
+
+defect "D-32: a length that nobody looks at" rings/test_buffer_pool rings/buffer_pool.h \
+	'	if (quoit_unlikely(len > pool->slab_bytes))
+		return -EMSGSIZE;' ''
+
+defect "D-33: buffers that share lines" rings/test_buffer_pool rings/buffer_pool.c \
+	'(o->slab_bytes + l->align_bytes - 1) & ~(l->align_bytes - 1)' \
+	'(o->slab_bytes + 7) & ~(size_t)7'
+
+defect "D-61: spinning has no deadline" rings/test_wait rings/wait.c \
+	'		if (waiter->step % PAUSES_PER_LOOK == 0)
+			waiter->expired = is_late(waiter);' ''
+
+defect "D-60: a counter that nobody writes" rings/test_metrics rings/spsc.h \
+	'	quoit__meter_batch(quoit__spsc_meter(ring, consumer), n);' ''
+
+echo "RESULT name=mutate-defects mutants=$mutants killed=$killed survived=$survived"
+[ "$survived" = 0 ] && [ "$mutants" != 0 ]
