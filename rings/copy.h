@@ -31,7 +31,7 @@ enum quoit_cpu_feature {
 /* Bits of enum quoit_cpu_feature, as the cpu and the kernel have it now. Cost: some loads. */
 unsigned quoit_cpu_features(void);
 
-/* The widest vectors that this cpu has for integers; 8 where there are none. */
+/* The widest vectors that this cpu surely has for integers; 8 where there are none. */
 size_t quoit_cpu_vector_bytes(void);
 
 /* Copy bytes that do not overlap. Alignment is the copier's business: any addresses will do. */
@@ -40,19 +40,19 @@ QUOIT_HOT void quoit_copy(void *to, const void *from, size_t bytes)
 	memcpy(to, from, bytes);
 }
 
-/* The same for n words. */
+/* Words; what is aligned to what is the copier's business here too. */
 QUOIT_HOT void quoit_copy_u64(uint64_t *to, const uint64_t *from, size_t n)
 {
 	memcpy(to, from, n * sizeof(*to));
 }
 
-/* One byte, many times. */
+/* memset(), by the name of what it does. */
 QUOIT_HOT void quoit_fill(void *to, unsigned char byte, size_t bytes)
 {
 	memset(to, byte, bytes);
 }
 
-/* quoit_fill() with zeros. */
+/* All bytes 0. */
 QUOIT_HOT void quoit_zero(void *to, size_t bytes)
 {
 	memset(to, 0, bytes);
@@ -73,13 +73,17 @@ QUOIT_HOT void quoit_fill_sequential_u64(uint64_t *to, uint64_t first, size_t n)
  */
 void quoit_copy_streaming(void *to, const void *from, size_t bytes);
 
-/* Ask for a line that will be read in some hundred instructions. Never faults. */
+/*
+ * Ask for a line that will be read in some hundred instructions. Never faults. It pays where lines
+ * are far and their order is not one that the hardware guesses: for memory beyond the second cache.
+ * Where they are near it costs more than it saves.
+ */
 QUOIT_HOT void quoit_prefetch_read(const void *p)
 {
 	__builtin_prefetch(p, 0, 3);
 }
 
-/* Ask for a line to write, which takes it away from whoever else has it. Never faults. */
+/* The same for a line that will be written: nobody else has it when it comes. */
 QUOIT_HOT void quoit_prefetch_write(const void *p)
 {
 	__builtin_prefetch(p, 1, 3);

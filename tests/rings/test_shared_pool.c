@@ -114,6 +114,23 @@ static void a_handle_from_an_earlier_life_of_its_slot_finds_nothing(void **state
 	}
 }
 
+static void the_handle_that_comes_next_is_none_until_it_comes(void **state)
+{
+	struct single pool;
+	uint32_t now = 0, guessed;
+
+	(void)state;
+	single_init(&pool);
+	assert_true(single_acquire(&pool, &now));
+	guessed = now + (1u << pool.list.slot_bits);
+	assert_int_equal(single_release(&pool, now), 0);
+	assert_null(single_at(&pool, guessed));
+	assert_int_equal(single_release(&pool, guessed), -EALREADY);
+	assert_int_equal(single_available(&pool), 1);
+	assert_true(single_acquire(&pool, &now));
+	assert_int_equal(now, guessed);
+}
+
 static void only_handles_that_are_out_are_accepted_of_all_there_could_be(void **state)
 {
 	struct three pool;
@@ -304,6 +321,7 @@ int main(void)
 		cmocka_unit_test(what_was_given_back_last_is_taken_first),
 		cmocka_unit_test(a_handle_is_given_back_once),
 		cmocka_unit_test(a_handle_from_an_earlier_life_of_its_slot_finds_nothing),
+		cmocka_unit_test(the_handle_that_comes_next_is_none_until_it_comes),
 		cmocka_unit_test(only_handles_that_are_out_are_accepted_of_all_there_could_be),
 		cmocka_unit_test(handles_of_another_pool_are_refused),
 		cmocka_unit_test(many_are_taken_and_given_back_at_once),
