@@ -5,7 +5,7 @@
  * A pool has one head, which every alloc and free of every thread moves: where a buffer is taken on
  * one core and given back on another, that line travels for each. With a cache on both sides it
  * travels once for QUOIT_BUFFER_CACHE_HALF buffers. One by one between two cores a buffer then
- * costs a tenth (rings/README.md, Decisions); on one core alone it saves little.
+ * costs a third (rings/README.md, Decisions); on one core alone it saves less.
  *
  *     struct quoit_buffer_cache cache;                     one for each thread and pool
  *     quoit_buffer_cache_init(&cache, pool);

@@ -14,7 +14,7 @@
  * A slot is one thread's at a time: its acquirer's, or whoever's it passed the handle to, through a
  * ring or another edge. Nothing allocates, waits or enters the kernel; free_list.h tells how, and
  * how long a handle that was given back is known as such. A
- * pool that only one thread uses is fixed_pool.h, which costs a third.
+ * pool that only one thread uses is fixed_pool.h, which costs a quarter.
  *
  * QUOIT_SHARED_POOL_U64(name, count) is one of words, and struct quoit_shared_pool_u64 one of
  * 1,024. Any count from 1 to QUOIT_FREE_LIST_MOST:

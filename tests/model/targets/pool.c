@@ -318,8 +318,6 @@ const struct model_case model_pool_cases[] = {
 		.scripts = {"TMt", "ttGg"}),
 	CORRECT("3 slots, pop and pop and push in three threads", three, 0, -1, .slots = 3,
 		.scripts = {"t", "ttg", "tg"}),
-	CORRECT("3 slots, three that give back", three, 0, -1, .slots = 3,
-		.scripts = {"tg", "tg", "tg"}),
 	CORRECT("1 slot, three that want it", three, 1, 0, .slots = 1,
 		.scripts = {"tg", "tg", "tg"}),
 	CORRECT("two give the same back", two, 2, 1, .slots = 2, .known = true,
