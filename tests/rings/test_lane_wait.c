@@ -262,6 +262,7 @@ static void a_give_back_on_one_lane_wakes_no_other_producer(void **state)
 	struct jobs_consumer c;
 	struct quoit_event *space[2];
 	uint64_t items[CAPACITY] = {0};
+	bool seen[2] = {false, false};
 
 	(void)state;
 	assert_int_equal(jobs_create(&q, &options), 0);
@@ -274,11 +275,12 @@ static void a_give_back_on_one_lane_wakes_no_other_producer(void **state)
 		space[i] = &p[i].seat.lane->waits.space;
 		(void)quoit_event_arm(space[i]);
 	}
-	for (size_t i = 0; i < 2 * CAPACITY; i++) {
+	for (size_t i = 0; i < 4 * QUOIT_MPMC_ROTATE / BLOCK; i++) {
 		struct quoit_claim claim = {0};
 
 		assert_int_equal(quoit_mpmc_take(&c.seat, BLOCK, &claim), BLOCK);
 		const size_t whose = claim.lane != &p[0].seat.lane->lane;
+		seen[whose] = true;
 		quoit_mpmc_release(&c.seat, &claim, BLOCK - 1);
 		assert_int_equal(quoit_load(&space[whose]->word) & 1, 1);
 		quoit_mpmc_release(&c.seat, &claim, 1);
@@ -287,6 +289,7 @@ static void a_give_back_on_one_lane_wakes_no_other_producer(void **state)
 		(void)quoit_event_arm(space[whose]);
 		assert_int_equal(jobs_send(&p[whose], items, BLOCK), BLOCK);
 	}
+	assert_true(seen[0] && seen[1]);
 	jobs_deregister_consumer(&c);
 	for (size_t i = 0; i < 2; i++)
 		jobs_deregister_producer(&p[i]);

@@ -99,7 +99,7 @@ static void items_and_batches_are_counted_by_the_lane_and_by_each_consumer(void 
 static void a_claim_is_held_from_its_beginning_to_its_give_back(void **state)
 {
 	static struct fixture f;
-	struct quoit_claim claim;
+	struct quoit_claim claim = {0};
 	uint64_t since_ns;
 
 	(void)state;
@@ -122,7 +122,7 @@ static void refusals_and_waits_are_counted(void **state)
 	const struct quoit_wait how = {.kind = QUOIT_WAIT_YIELD,
 				       .deadline_ns = quoit_deadline_ns(1000000)};
 	static struct fixture f;
-	struct quoit_claim claim;
+	struct quoit_claim claim = {0};
 	uint64_t item = 0;
 	size_t at;
 
@@ -193,7 +193,7 @@ struct racer {
 static void *race_worker(void *arg)
 {
 	struct racer *const racer = arg;
-	struct quoit_claim claim;
+	struct quoit_claim claim = {0};
 
 	while (!quoit_spmc_is_drained(&racer->q->ring))
 		if (shared_claim(racer->c, 1, &claim))
