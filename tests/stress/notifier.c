@@ -3,16 +3,21 @@
  * notifier.c - a loop of epoll that sleeps between every few items, and must never sleep beside
  * one.
  *
- * One thread sends through a ring, two through a channel, and all ring the same notifier; a fourth
- * bothers the loop through an eventfd of its own. A sender goes on only when the reader has armed,
- * which is just before it sleeps, or after a while: so arming and sending meet again and again. The
- * reader is once a loop of its own, which arms before it waits, and once a handler in somebody
- * else's loop, which leaves the bell armed. A sleep that is over only when the loop's patience is,
- * with something to read, was a lost wake.
+ * One thread sends through a ring, two through a channel, and all ring the same notifier. A sender
+ * waits until what it has sent is read, and a little longer: so it sends when the reader is about
+ * to arm, to look or to sleep. The reader is once a loop of its own, which arms before it waits,
+ * and once a handler in somebody else's loop, which leaves the bell armed.
+ *
+ * A fourth thread bothers the loop through an eventfd of its own, as other sockets would. That
+ * would hide a lost wake, so whoever is woken by it looks: there is something to read, its sender
+ * has come back from sending, and yet the flag is up, or it is down and the bell was not rung. Such
+ * a sender has left a sleeper beside its item.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <quoit/rings/notifier.h>
@@ -39,9 +44,15 @@ struct test {
 	int epoll;
 	int bother;
 	QUOIT_ISOLATED uint32_t over;
+	uint32_t turn; /* the sender that may send; SENDERS: all */
+	struct {
+		QUOIT_ISOLATED uint32_t sending; /* 1 from before an item until after its bell */
+		QUOIT_ISOLATED uint64_t read;	 /* of this sender's items */
+	} senders[SENDERS];
 
 	/* The reader's. */
 	QUOIT_ISOLATED struct ledger ledger;
+	struct random random;
 	uint64_t sleeps;
 	uint64_t bells;
 	uint64_t bothered;
@@ -55,12 +66,32 @@ struct sender {
 
 /* --- senders --------------------------------------------------------------------------------- */
 
-/* Let the reader come to its arming, most of the time. */
-static void meet(struct test *t, struct random *random)
+/* Wait until the turn has come to `until`. */
+static void wait_for_turn(struct test *t, uint32_t until)
 {
-	for (uint64_t looks = random_below(random, 3000); looks && !quoit_load(&t->bell.wake.armed);
-	     looks--) /* hint */
-		if (looks % 64)
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	while (quoit_load_acquire(&t->turn) < until)
+		nanosleep(&pause, NULL);
+}
+
+/*
+ * Each sends its first half while the others wait, then all send together: what one has failed to
+ * ring for, the next bell of another would make good.
+ */
+static void take_turns(struct test *t, uint32_t number, uint64_t *alone)
+{
+	if (!*alone || --*alone)
+		return;
+	quoit_store_release(&t->turn, number + 1);
+	wait_for_turn(t, SENDERS);
+}
+
+/* Wait until what was sent is read, and while the reader is about to arm. */
+static void meet(struct test *t, uint32_t number, uint64_t sent, struct random *random)
+{
+	for (unsigned looks = 0; quoit_load_acquire(&t->senders[number].read) < sent; looks++)
+		if (looks < 500)
 			quoit_relax();
 		else
 			sched_yield();
@@ -78,8 +109,9 @@ static void *sender_worker(void *arg)
 	struct test *const t = s->test;
 	struct random random = {.state = t->seed + s->number};
 	struct many_producer producer, *const p = s->number ? &producer : NULL;
-	uint64_t sent = 0;
+	uint64_t sent = 0, alone = 1 + t->share / 5; /* bursts: 2 or 3 items on average */
 
+	wait_for_turn(t, s->number);
 	if (p && many_register(&t->channel, p))
 		abort();
 	while (sent < t->share) {
@@ -88,7 +120,9 @@ static void *sender_worker(void *arg)
 
 		for (size_t i = 0; i < n; i++)
 			words[i] = s->number * t->share + sent + i;
-		meet(t, &random);
+		take_turns(t, s->number, &alone);
+		meet(t, s->number, sent, &random);
+		quoit_store(&t->senders[s->number].sending, 1); /* the items release it */
 		for (size_t went = 0; went < n;) {
 			const size_t more = send_some(t, p, words + went, n - went);
 
@@ -96,6 +130,7 @@ static void *sender_worker(void *arg)
 			if (!more)
 				sched_yield();
 		}
+		quoit_store_release(&t->senders[s->number].sending, 0);
 		sent += n;
 	}
 	if (!p)
@@ -113,7 +148,7 @@ static void *bother_worker(void *arg)
 	while (!quoit_load_acquire(&t->over)) {
 		if (eventfd_write(t->bother, 1))
 			abort();
-		for (uint64_t n = random_below(&random, 200); n; n--)
+		for (uint64_t n = random_below(&random, 20); n; n--)
 			sched_yield();
 	}
 	return NULL;
@@ -126,8 +161,12 @@ static void judge_many(uint64_t *items, size_t n, uint32_t id, void *ctx)
 	struct test *const t = ctx;
 
 	(void)id;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		uint64_t *const read = &t->senders[items[i] / t->share].read;
+
 		ledger_note(&t->ledger, items[i]);
+		quoit_store_release(read, quoit_load(read) + 1); /* ours */
+	}
 }
 
 static void judge(uint64_t *items, size_t n, bool more, void *ctx)
@@ -153,6 +192,38 @@ static bool has_news(struct test *t)
 	return quoit_spsc_has_news(&t->ring.ring) || quoit_mpsc_has_news(t->channel.channel);
 }
 
+static bool is_rung(const struct test *t)
+{
+	struct pollfd bell = {.fd = quoit_notifier_fd(&t->bell), .events = POLLIN};
+
+	return poll(&bell, 1, 0) == 1;
+}
+
+/* Does a source have items whose sender has come back, though the bell that was due did not ring?
+ */
+static bool was_left_alone(struct test *t)
+{
+	bool alone =
+		quoit_spsc_has_news(&t->ring.ring) && !quoit_load_acquire(&t->senders[0].sending);
+
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(t->channel.channel); id++) {
+		struct quoit_mpsc_lane *const lane = quoit__mpsc_lane(t->channel.channel, id);
+		uint64_t *slot;
+
+		if (!quoit_spsc_has_news(&lane->ring))
+			continue;
+		slot = (uint64_t *)lane->slots + (lane->ring.head_own & lane->ring.mask_consumer);
+		alone |= !quoit_load_acquire(&t->senders[*slot / t->share].sending);
+	}
+	if (!alone || quoit_load(&t->bell.wake.armed))
+		return alone;
+	/* Somebody took the flag. Unless it is still on its way, the bell must be there. */
+	for (uint32_t i = 0; i < SENDERS; i++)
+		if (quoit_load_acquire(&t->senders[i].sending))
+			return false;
+	return !is_rung(t);
+}
+
 /* The foreign loop: wait, and serve its own descriptor. Tells whether the bell was rung. */
 static bool wait_once(struct test *t)
 {
@@ -165,6 +236,10 @@ static bool wait_once(struct test *t)
 		return true;
 	}
 	t->sleeps++;
+	if (was_left_alone(t)) {
+		t->lost_wakes++;
+		rung = true; /* so that the test goes on */
+	}
 	for (int i = 0; i < n; i++) {
 		uint64_t count;
 
@@ -175,13 +250,18 @@ static bool wait_once(struct test *t)
 	return rung;
 }
 
-/* A loop that is ours: consume, drain, arm, look, wait. */
+/*
+ * A loop that is ours: consume, drain, arm, look, wait. A little time between any two of them gives
+ * senders the chance to come just there.
+ */
 static void read_in_our_loop(struct test *t)
 {
 	while (!has_ended(t)) {
 		t->bells += quoit_notifier_consume(&t->bell);
 		drain(t);
+		stress_dawdle(&t->random);
 		quoit_notifier_arm(&t->bell);
+		stress_dawdle(&t->random);
 		if (!has_news(t) && !has_ended(t))
 			(void)wait_once(t); /* whatever it was, we look at everything */
 		quoit_notifier_disarm(&t->bell);
@@ -199,6 +279,7 @@ static void read_in_their_loop(struct test *t)
 		t->bells += quoit_notifier_consume(&t->bell);
 		do {
 			drain(t);
+			stress_dawdle(&t->random);
 			quoit_notifier_arm(&t->bell);
 		} while (has_news(t));
 	}
@@ -214,6 +295,7 @@ static void open_test(struct test *t, uint64_t count, uint64_t seed)
 
 	*t = (struct test){.share = count / SENDERS,
 			   .seed = seed,
+			   .random = {.state = seed * 5},
 			   .epoll = epoll_create1(EPOLL_CLOEXEC),
 			   .bother = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
 	ledger_open(&t->ledger, t->share * SENDERS);
