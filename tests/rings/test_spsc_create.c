@@ -82,10 +82,13 @@ static void nothing_stays_mapped_of_a_ring_that_is_gone_or_never_was(void **stat
 	struct quoit_spsc_options options = {
 		.capacity_slots = 12, .slot_bytes = 8, .node = QUOIT_NODE_AUTO};
 	struct quoit_spsc *ring;
+	struct items *q = NULL;
 	void *slots;
 
 	(void)state;
 	mapped_bytes = 0;
+	assert_int_equal(items_create(&usual, &q, NULL), 0);
+	items_destroy(q);
 	assert_int_equal(quoit_spsc_create(&options, &ring, &slots, NULL), -EINVAL);
 	assert_int_equal(mapped_bytes, 0);
 	options.capacity_slots = 16;

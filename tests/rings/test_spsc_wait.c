@@ -390,6 +390,29 @@ static void a_closed_ring_takes_nothing_however_much_is_free(void **state)
 	}
 }
 
+/* A send into a full ring and a receive from an empty one wake nobody: nothing has changed. */
+static void who_moves_nothing_wakes_nobody(void **state)
+{
+	const struct quoit_wait how = blocking(LONG_NS);
+	uint64_t word = 5, *slots = NULL;
+	size_t granted = 77;
+	struct fixture f;
+
+	(void)state;
+	start(&f, CAPACITY);
+	(void)quoit_event_arm(&f.waits.data);
+	assert_int_equal(words_send(&f.q, &word, 1), 0);
+	assert_true(f.waits.data.word & 1);
+	assert_int_equal(quoit_spsc_discard(&f.q.ring, CAPACITY), CAPACITY);
+	(void)quoit_event_arm(&f.waits.space);
+	assert_int_equal(words_recv(&f.q, &word, 1), 0);
+	assert_true(f.waits.space.word & 1);
+	quoit_spsc_close(&f.q.ring);
+	assert_int_equal(words_reserve_wait(&f.q, 1, &how, &slots, &granted), -ESHUTDOWN);
+	assert_null(slots);
+	assert_int_equal(granted, 77);
+}
+
 /* D-14: what can never be had was called closed. */
 static void a_wait_that_cannot_end_is_refused(void **state)
 {
@@ -500,6 +523,7 @@ static void rings_with_one_reader_share_an_event(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_moves_nothing_wakes_nobody),
 		cmocka_unit_test(whatever_publishes_wakes_a_sleeping_reader),
 		cmocka_unit_test(whatever_frees_wakes_a_sleeping_producer),
 		cmocka_unit_test(closing_wakes_both_sides),
