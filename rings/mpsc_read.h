@@ -315,11 +315,12 @@ QUOIT_HOT size_t quoit_mpsc_drain(struct quoit_mpsc *channel, void *items, size_
 /* --- before a sleep, and the end ------------------------------------------------------------- */
 
 /*
- * Is there anything to read in any lane, asked of the lanes themselves and skipping none? The
- * question to put between arming and sleeping, together with quoit_mpsc_is_drained() (a close and
- * the end of the last producer ring the bell as well).
+ * Is there anything to read in any lane, asked of the lanes themselves and skipping none; or has a
+ * lane come to its end, which the next consume or recv will find and give back? The question to put
+ * between arming and sleeping, together with quoit_mpsc_is_drained() (a close and the end of the
+ * last producer ring the bell as well).
  *
- * Cost: a load of each lane's tail until one has news, about 1 ns where the producer was idle.
+ * Cost: two loads from each lane until one has news, about 1 ns where the producer was idle.
  */
 QUOIT_HOT bool quoit_mpsc_has_news(struct quoit_mpsc *channel)
 {
@@ -332,6 +333,13 @@ QUOIT_HOT bool quoit_mpsc_has_news(struct quoit_mpsc *channel)
 			lane->skip = 0;
 			return true;
 		}
+		/*
+		 * A lane that waits to be given back: its producer rings no second time, and
+		 * somebody may be waiting for it. finish: pairs with quoit_spsc_finish()
+		 */
+		if (quoit_unlikely(quoit_load_acquire(&lane->ring.finished)) &&
+		    quoit_load(&lane->state) == QUOIT_MPSC_CLOSING) /* stored before finish */
+			return true;
 	}
 	return false;
 }
