@@ -39,6 +39,8 @@ static const struct model_case *const tables[] = {
 	model_steal_wait_cases,
 	model_mpsc_cases,
 	model_mpmc_cases,
+	model_cursor_cases,
+	model_directory_cases,
 	NULL,
 };
 /* clang-format on */

@@ -432,11 +432,11 @@ const struct model_case model_mpmc_cases[] = {
 		.ends = true),
 	BOUNDED("a lane is taken over, closed by somebody else", over, 2, 1, 2, 0, .producers = 2,
 		.lanes = 1, .items = 1, .ends = true),
-	BOUNDED("a lane is taken over, and committed to after the close", over_late, 3, 1, 2, 0,
+	BOUNDED("a lane is taken over, and committed to after the close", over_late, 3, 1, 2, 1,
 		.producers = 2, .lanes = 1, .items = 1, .ends = true),
 	CORRECT("shards are dealt while a consumer searches", dealt, 2, 1, .producers = 2,
 		.lanes = 2, .registers = true),
-	CORRECT("closed, and nobody comes", asked, 1, 0, ONE, .items = 1),
+	CORRECT("closed, and nobody comes", asked, 1, 1, ONE, .items = 1),
 
 	BREAKS("a new lane is counted relaxed", one, "race on", "choose_lane", MODEL_STORE,
 	       MODEL_RELAXED, ONE, .items = 1),

@@ -30,10 +30,12 @@ struct plan {
 	unsigned capacity;	 /* of each; 0: 2 */
 	unsigned items;		 /* of each producer */
 	unsigned producers;	 /* that come */
-	bool ends;     /* the consumer reads until the channel is drained, not until it has all */
-	bool patient;  /* a producer that finds no lane waits for one */
-	bool in_turns; /* the consumer consumes with a handler and skips, instead of receiving */
-	bool closes;   /* the consumer closes when it has all of the first producer */
+	bool ends;	 /* the consumer reads until the channel is drained, not until it has all */
+	bool patient;	 /* a producer that finds no lane waits for one */
+	bool in_turns;	 /* the consumer consumes with a handler and skips, instead of receiving */
+	bool copies;	 /* a handle is used again after deregistering, which must be refused */
+	unsigned leaves; /* the consumer stops when so many threads have ended */
+	bool closes;	 /* the consumer closes when it has all of the first producer */
 	uint64_t position;
 	enum flaw flaw;
 };
@@ -44,6 +46,8 @@ static struct {
 	QUOIT_ISOLATED uint64_t sent[PRODUCERS]; /* each producer's */
 	QUOIT_ISOLATED uint64_t received[PRODUCERS];
 	QUOIT_ISOLATED uint32_t came;
+	QUOIT_ISOLATED uint32_t left;	    /* threads that have ended */
+	QUOIT_ISOLATED uint64_t lanes_seen; /* once it was closed, and 1 */
 	QUOIT_ISOLATED struct quoit_wake wake;
 	QUOIT_ISOLATED struct quoit_notify notify;
 } s;
@@ -100,17 +104,20 @@ static void send_all(const struct plan *plan, unsigned self, struct quoit_mpsc_p
 
 static void come_and_go(const struct plan *plan, unsigned self)
 {
-	struct quoit_mpsc_producer producer;
+	struct quoit_mpsc_producer producer, copy;
 	int rc;
 
 	while ((rc = quoit_mpsc_register(s.channel, &producer)) == -EUSERS && plan->patient)
 		quoit_relax();
-	if (rc == -ESHUTDOWN)
+	if (rc == -ESHUTDOWN || (rc == -EUSERS && plan->producers > plan->producers_most))
 		return;
 	model_check(!rc, "registering gave something else");
 	quoit_store_release(&s.came, 1);
 	send_all(plan, self, &producer);
+	copy = producer;
 	model_check(!quoit_mpsc_deregister(&producer), "deregistering was refused");
+	if (plan->copies)
+		model_check(quoit_mpsc_deregister(&copy) == -ESTALE, "a void handle was taken");
 }
 
 static void producer0(const void *arg)
@@ -121,6 +128,31 @@ static void producer0(const void *arg)
 static void producer1(const void *arg)
 {
 	come_and_go(arg, 1);
+}
+
+/* One after the other, the second when there is a lane. */
+static void both_producers(const void *arg)
+{
+	struct plan patient = *(const struct plan *)arg;
+
+	come_and_go(arg, 0);
+	patient.patient = true;
+	come_and_go(&patient, 1);
+	(void)quoit_add(&s.left, 1);
+}
+
+static void producer2(const void *arg)
+{
+	come_and_go(arg, 2);
+	(void)quoit_add(&s.left, 1);
+}
+
+/* Once it is closed there are no more lanes than there were. */
+static void asker(const void *arg)
+{
+	(void)arg;
+	if (quoit_mpsc_is_closed(s.channel))
+		s.lanes_seen = quoit_mpsc_lanes(s.channel) + 1;
 }
 
 static void closer(const void *arg)
@@ -188,13 +220,16 @@ static void consumer(const void *arg)
 	bool closed = false;
 
 	for (;;) {
+		const bool left = plan->leaves && quoit_load_acquire(&s.left) == plan->leaves;
 		const size_t n = read_some(plan);
 
+		if (left && !n)
+			return;
 		if (plan->closes && !closed && s.received[0] == plan->items) {
 			quoit_mpsc_close(s.channel);
 			closed = true;
 		}
-		if (is_over(plan))
+		if (!plan->leaves && is_over(plan))
 			break;
 		if (!n)
 			quoit_relax();
@@ -243,13 +278,21 @@ static void finish(const void *arg)
 
 	for (unsigned i = 0; i < plan->producers; i++) {
 		model_check(s.received[i] == s.sent[i], "not everything was read");
-		model_check(plan->ends || s.sent[i] == plan->items, "not everything was sent");
+		model_check(plan->ends || plan->leaves || s.sent[i] == plan->items,
+			    "not everything was sent");
 	}
 	model_check(!quoit_mpsc_length(s.channel), "a length at the end");
 	model_check(!quoit_mpsc_producers(s.channel), "somebody is still registered");
 	for (uint32_t id = 0; id < quoit_mpsc_lanes(s.channel); id++)
 		model_check(quoit_mpsc_lane_state(s.channel, id) != QUOIT_MPSC_LIVE,
 			    "a lane is left open");
+}
+
+static void finish_asked(const void *arg)
+{
+	(void)arg;
+	model_check(!s.lanes_seen || s.lanes_seen - 1 == quoit_mpsc_lanes(s.channel),
+		    "a lane was opened after the close");
 }
 
 /* --- the list -------------------------------------------------------------------------------- */
@@ -275,6 +318,10 @@ TARGET(closed, setup, finish, THREAD(producer0), THREAD(consumer), THREAD(closer
 TARGET(asleep, setup_sleeping, finish, THREAD(producer0), THREAD(sleeper));
 TARGET(asleep2, setup_sleeping, finish, THREAD(producer0), THREAD(producer1), THREAD(sleeper));
 TARGET(asleep_closed, setup_sleeping, finish, THREAD(producer0), THREAD(sleeper), THREAD(closer));
+TARGET(again, setup, finish, THREAD(both_producers), THREAD(producer2), THREAD(consumer));
+TARGET(asleep_again, setup_sleeping, finish, THREAD(both_producers), THREAD(sleeper));
+TARGET(full, setup, NULL, THREAD(producer0), THREAD(closer));
+TARGET(asked, setup, finish_asked, THREAD(producer0), THREAD(closer), THREAD(asker));
 TARGET(nobody, setup_sleeping, finish, THREAD(sleeper), THREAD(closer));
 TARGET(gone, setup_sleeping, NULL, THREAD(producer0), THREAD(owner));
 
@@ -331,5 +378,40 @@ const struct model_case model_mpsc_cases[] = {
 		.ends = true),
 	CORRECT("nobody ever comes, and the end", nobody, 3, 2, .producers_most = 1, .ends = true),
 	CORRECT("the notifier is taken down", gone, 2, 1, ONE, .items = 1),
+	BOUNDED("a lane used again, with two who want it", again, 2, 0, 2, 0, .producers = 3,
+		.producers_most = 1, .items = 1, .leaves = 2),
+	BOUNDED("the consumer sleeps, one lane used again", asleep_again, 3, 1, 2, 1, IN_TURN,
+		.items = 1),
+	CORRECT("a full lane is closed", full, 2, 1, ONE, .items = 3),
+	CORRECT("closed, and nobody comes", asked, 1, 1, ONE, .items = 1),
+	CORRECT("a handle is void afterwards", one, 1, 0, ONE, .items = 1, .copies = true),
+
+	BREAKS("a new lane is counted relaxed (D-16)", one, "race on", "quoit_directory_add",
+	       MODEL_STORE, MODEL_RELAXED, ONE, .items = 1),
+	BREAKS("lanes are counted relaxed", one, "race on", "quoit_directory_count", MODEL_LOAD,
+	       MODEL_RELAXED, ONE, .items = 1),
+	BREAKS("close is relaxed (D-19)", asked, "after the close", "quoit_mpsc_close", MODEL_STORE,
+	       MODEL_RELAXED, ONE, .items = 1),
+	BREAKS("closed is read relaxed", asked, "after the close", "quoit_mpsc_is_closed",
+	       MODEL_LOAD, MODEL_RELAXED, ONE, .items = 1),
+	BREAKS("the last word about the notifier is relaxed (D-10)", gone, "race on notify",
+	       "quoit_mpsc_deregister", MODEL_STORE, MODEL_RELAXED, ONE, .items = 1),
+	BREAKS("producers are counted relaxed", gone, "race on notify", "quoit_mpsc_producers",
+	       MODEL_LOAD, MODEL_RELAXED, ONE, .items = 1),
+	BREAKS("a lane given back is not marked", again, "race on", "give_back", MODEL_STORE,
+	       MODEL_DROPPED, .producers = 3, .producers_most = 1, .items = 1, .leaves = 2),
+	BREAKS("a lane in use is not marked", full, "broken", "seat_producer", MODEL_STORE,
+	       MODEL_DROPPED, ONE, .items = 3),
+	BREAKS("a generation stays", one, "a void handle", "quoit_mpsc_deregister", MODEL_STORE,
+	       MODEL_DROPPED, ONE, .items = 1, .copies = true),
+	BREAKS("no fence at the publisher (D-01)", asleep, "no bell rings", "quoit_wake_fence",
+	       MODEL_FENCE, MODEL_DROPPED, ONE, .items = 1),
+	BREAKS("no fence at the consumer (D-01)", asleep, "no bell rings", "quoit_wake_arm",
+	       MODEL_FENCE, MODEL_DROPPED, ONE, .items = 1),
+	FLAWED("no second look", asleep, "no bell rings", ONE, .items = 1, .flaw = NO_SCAN),
+	FLAWED("a second look at the tails only", asleep_closed, "no bell rings", ONE, .items = 1,
+	       .ends = true, .flaw = SCAN_NO_END),
+	FLAWED("closed and empty taken for the end (D-18)", closed, "race on sent", ONE, .items = 1,
+	       .ends = true, .flaw = DRAINED_BY_EYE),
 	{.target = NULL},
 };
