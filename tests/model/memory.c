@@ -267,7 +267,7 @@ static bool begin(struct model_site *site, const struct location *location)
 		return false;
 	model__reach(site, step);
 	if (location)
-		model__race_begun(location->address);
+		model__race_begun(location->address, site->kind != MODEL_LOAD);
 	return true;
 }
 

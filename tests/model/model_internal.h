@@ -192,7 +192,7 @@ void model__switch_to(struct thread *from, struct thread *to); /* NULL: the expl
 void model__races_open(void *shared, size_t bytes);
 void model__races_start(void);
 void model__race_atomic(const volatile void *p, size_t bytes, unsigned index);
-void model__race_begun(const volatile void *p);	  /* set up before it is shared? */
+void model__race_begun(const volatile void *p, bool writes); /* set up before it is shared? */
 int model__race_location(const volatile void *p); /* index of the location there, or -1 */
 
 /* --- mutate.c --- */

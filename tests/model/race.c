@@ -120,7 +120,7 @@ static bool is_ours(const struct thread *thread, size_t at)
 	return thread->now.at[index] == model.locations[index].count - 1;
 }
 
-void model__race_begun(const volatile void *p)
+void model__race_begun(const volatile void *p, bool writes)
 {
 	const size_t offset = (uintptr_t)p - base;
 	const struct cell *cell;
@@ -130,6 +130,9 @@ void model__race_begun(const volatile void *p)
 	cell = &cells[offset / BYTES_A_CELL];
 	if (cell->touched && cell->write > model.current->now.clock[cell->writer])
 		report(offset / BYTES_A_CELL, "used while it may still be set up by", cell->writer);
+	for (unsigned t = 0; writes && cell->touched && t < model.thread_count; t++)
+		if (cell->reads[t] > model.current->now.clock[t])
+			report(offset / BYTES_A_CELL, "written while it may plainly be read by", t);
 }
 
 static inline void plain(const volatile void *p, size_t bytes, bool writes)

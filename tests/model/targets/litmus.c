@@ -344,7 +344,7 @@ const struct model_case model_litmus_cases[] = {
 	SHOWS(plain_relaxed, "race"),
 	SHOWS(plain_no_acquire, "race"),
 	SHOWS(plain_too_late, "race"),
-	SHOWS(plain_mixed, "atomic location"),
+	SHOWS(plain_mixed, "race"),
 	NEVER(plain_release),
 	NEVER(plain_fence),
 	NEVER(bell_heard),
