@@ -37,6 +37,22 @@ uint64_t __wrap_quoit_clock_now_ns(void)
 	return __real_quoit_clock_now_ns();
 }
 
+/* The same for what comes between the last look and the end of the wait. */
+static void (*at_the_end)(void);
+
+bool __real_quoit_crowd_end(struct quoit_crowd_waiter *waiter);
+bool __wrap_quoit_crowd_end(struct quoit_crowd_waiter *waiter);
+
+bool __wrap_quoit_crowd_end(struct quoit_crowd_waiter *waiter)
+{
+	void (*const happen)(void) = at_the_end;
+
+	at_the_end = NULL; /* once */
+	if (happen)
+		happen();
+	return __real_quoit_crowd_end(waiter);
+}
+
 static const enum quoit_wait_kind kinds[] = {QUOIT_WAIT_SPIN, QUOIT_WAIT_YIELD, QUOIT_WAIT_SLEEP,
 					     QUOIT_WAIT_BLOCK, QUOIT_WAIT_PHASED};
 
@@ -92,6 +108,21 @@ static void an_item_that_comes_with_the_deadline_is_taken(void **state)
 		assert_int_equal(item, 7);
 		assert_int_equal(shared_steal_one_wait(&consumer, &item, &how), -ETIMEDOUT);
 	}
+}
+
+/* Late while it yields, it raises its bit, looks for the last time, and is then called. */
+static void who_is_called_while_giving_up_takes_what_it_was_called_for(void **state)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED, .yields = 1, .deadline_ns = 1};
+	uint64_t item = 0;
+
+	(void)state;
+	start();
+	at_the_end = an_item_comes;
+	assert_int_equal(shared_steal_one_wait(&consumer, &item, &how), 0);
+	assert_int_equal(item, 7);
+	assert_null(at_the_end);
+	assert_int_equal(quoit_crowd_sleepers(&waits.crowd), 0);
 }
 
 static void a_slot_that_comes_free_with_the_deadline_is_filled(void **state)
@@ -152,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_item_that_comes_with_the_deadline_is_taken),
+		cmocka_unit_test(who_is_called_while_giving_up_takes_what_it_was_called_for),
 		cmocka_unit_test(a_slot_that_comes_free_with_the_deadline_is_filled),
 		cmocka_unit_test(an_item_of_a_new_lane_that_comes_with_the_deadline_is_taken),
 	};

@@ -46,6 +46,7 @@ struct plan {
 	unsigned block;
 	unsigned items;
 	unsigned batch; /* sent by one publication; 0: 1 */
+	unsigned spins; /* before a sleep */
 	bool ends;	/* consumers go on until the ring is closed */
 	bool rest;	/* until the producer has finished, closed or not */
 	enum flaw flaw;
@@ -98,11 +99,12 @@ static void setup(const void *arg)
 			__builtin_trap();
 }
 
-/* It sleeps at once: pausing is another target's. */
-static struct quoit_wait how(bool impatient)
+/* Most sleep at once: a look with the bit down is another thing. */
+static struct quoit_wait how(const struct plan *plan, bool impatient)
 {
 	const struct quoit_wait wait = {
 		.kind = QUOIT_WAIT_PHASED,
+		.spins = plan->spins,
 		.deadline_ns = impatient ? 1000 : 0,
 	};
 
@@ -115,7 +117,7 @@ static void send_batch(const struct plan *plan)
 {
 	const size_t batch = quoit_min(plan->batch ? plan->batch : 1, plan->items - s.sent);
 	size_t at, granted;
-	const struct quoit_wait wait = how(false);
+	const struct quoit_wait wait = how(plan, false);
 
 	model_check(!quoit_lane_reserve_wait(the_lane(), batch, &wait, &at, &granted),
 		    "waiting for space failed");
@@ -208,7 +210,7 @@ static bool is_wrong_wait(enum flaw flaw)
 static int take_one(const struct plan *plan, unsigned i, bool impatient)
 {
 	struct quoit_spmc_consumer *seat = &s.seats[i].seat;
-	const struct quoit_wait wait = how(impatient);
+	const struct quoit_wait wait = how(plan, impatient);
 	struct quoit_claim claim;
 	uint64_t item;
 	int rc;
@@ -313,6 +315,7 @@ static void finish(const void *arg)
 #name, name \
 	}
 
+TARGET(single, THREAD(producer), THREAD(consumer));
 TARGET(alone, THREAD(producer), THREAD(worker));
 TARGET(two, THREAD(producer), THREAD(consumer), THREAD(consumer2));
 TARGET(gives_up, THREAD(producer), THREAD(impatient), THREAD(patient));
@@ -356,6 +359,10 @@ TARGET(gives_up, THREAD(producer), THREAD(impatient), THREAD(patient));
 const struct model_case model_steal_wait_cases[] = {
 	CORRECT("one consumer", alone, 2, 1, SMALL, .items = 2),
 	CORRECT("a full ring of one", alone, 1, 0, .capacity = 1, .block = 1, .items = 2),
+	BOUNDED("spinning first, until the close", single, 3, 1, 2, 0, SMALL, .items = 1,
+		.ends = true, .spins = 1),
+	CORRECT("spinning first, until the end", single, 1, 1, SMALL, .items = 1, .rest = true,
+		.spins = 1),
 	BOUNDED("one item each", two, 3, 1, 2, 1, SMALL, .items = 2),
 	BOUNDED("a batch for two", two, 3, 1, 2, 1, SMALL, .items = 2, .batch = 2),
 	BOUNDED("a batch for two in one block", two, 2, 1, 0, 0, .capacity = 4, .block = 2,
