@@ -56,7 +56,7 @@ static void many_are_taken_and_given_back_in_one_piece(void **state)
 static void a_handle_is_good_once(void **state)
 {
 	struct fixture f;
-	uint32_t first, second;
+	uint32_t first = 0, second = 0;
 
 	(void)state;
 	start(&f);
@@ -77,7 +77,7 @@ static void a_handle_is_good_once(void **state)
 static void no_two_lists_are_seeded_alike(void **state)
 {
 	struct fixture one, other;
-	uint32_t of_one, of_other;
+	uint32_t of_one = 0, of_other;
 
 	(void)state;
 	assert_int_not_equal(quoit_free_list_seed(), quoit_free_list_seed());

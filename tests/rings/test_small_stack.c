@@ -122,7 +122,7 @@ static void a_ring_is_read_in_place(void **state)
 {
 	static struct pages q;
 	struct page *to;
-	size_t n;
+	size_t n = 0;
 
 	(void)state;
 	assert_int_equal(pages_init(&q, slots, CAPACITY), 0);
@@ -140,7 +140,7 @@ static void a_channel_is_read_in_place(void **state)
 	struct posts q;
 	struct posts_producer p;
 	struct page *to;
-	size_t n;
+	size_t n = 0;
 
 	(void)state;
 	assert_int_equal(posts_create(&q, &options), 0);

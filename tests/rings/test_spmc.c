@@ -429,7 +429,7 @@ static void without_types_slots_are_reserved_published_and_taken(void **state)
 	struct quoit_spmc_consumer consumer;
 	struct quoit_wake wake = {0};
 	struct quoit_notify notify;
-	struct quoit_claim claim;
+	struct quoit_claim claim = {0};
 	struct fixture f;
 	size_t at = 99;
 
