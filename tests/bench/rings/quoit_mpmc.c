@@ -14,10 +14,11 @@ struct ring {
 };
 
 /* As many slots altogether as the others have. */
-static void *open_ring(const struct run *run)
+static void *open_blocks(const struct run *run, size_t block_slots)
 {
 	const struct quoit_mpmc_options options = {
 		.capacity_slots = run->cell->capacity / run->cell->producers,
+		.block_slots = block_slots,
 		.producers_most = THREADS_MOST,
 		.consumers_most = THREADS_MOST,
 		.node = QUOIT_MPMC_NEAR,
@@ -33,6 +34,17 @@ static void *open_ring(const struct run *run)
 		if (items_register_consumer(&ring->q, &ring->consumers[ring->consumer_count]))
 			die("quoit: no consumer");
 	return ring;
+}
+
+static void *open_ring(const struct run *run)
+{
+	return open_blocks(run, 0);
+}
+
+/* As the preset for throughput has them. */
+static void *open_blocks_128(const struct run *run)
+{
+	return open_blocks(run, 128);
 }
 
 /* Readers that wait a little when they have caught up: 150 ns. */
@@ -229,6 +241,8 @@ const struct contender CONTENDERS(quoit_mpmc)[] = {
 	 pair_steal, 0},
 	{"quoit", "in place", BOTH, PLACE, open_ring, close_ring, produce_place, consume_place,
 	 pair_place, 0},
+	{"quoit", "in place, blocks of 128", BOTH, PLACE, open_blocks_128, close_ring,
+	 produce_place, consume_place, pair_place, 0},
 	{"quoit", "send, steal", BOTH, COPY | PLACE, open_ring, close_ring, produce_copy,
 	 consume_copy, pair_copy, 0},
 	{0},

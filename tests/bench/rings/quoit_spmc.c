@@ -14,9 +14,10 @@ struct lane {
 	unsigned count;
 };
 
-static void *open_lane(const struct run *run)
+static void *open_blocks(const struct run *run, size_t block_slots)
 {
 	const struct quoit_spmc_options options = {.capacity_slots = run->cell->capacity,
+						   .block_slots = block_slots,
 						   .consumers_most = THREADS_MOST};
 	struct lane *const lane = pages(sizeof(*lane));
 
@@ -28,6 +29,17 @@ static void *open_lane(const struct run *run)
 		if (items_register_consumer(&lane->q, &lane->consumers[lane->count]))
 			die("quoit: no consumer");
 	return lane;
+}
+
+static void *open_lane(const struct run *run)
+{
+	return open_blocks(run, 0);
+}
+
+/* As the preset for throughput has them. */
+static void *open_blocks_128(const struct run *run)
+{
+	return open_blocks(run, 128);
 }
 
 /* Readers that wait a little when they have caught up: 150 ns. */
@@ -197,6 +209,8 @@ const struct contender CONTENDERS(quoit_spmc)[] = {
 	 0},
 	{"quoit", "in place", SPMC, PLACE, open_lane, close_lane, produce_place, consume_place,
 	 NULL, 0},
+	{"quoit", "in place, blocks of 128", SPMC, PLACE, open_blocks_128, close_lane,
+	 produce_place, consume_place, NULL, 0},
 	{"quoit", "send, steal", SPMC, COPY | PLACE, open_lane, close_lane, produce_copy,
 	 consume_copy, NULL, 0},
 	{0},
