@@ -11,16 +11,6 @@
 
 #include <mutate/mutant.h>
 
-#ifdef QUOIT_MODEL
-#include <quoit/numa/clock.h>
-
-/* Meters that are never attached can no longer be seen to be: the checker has no clock. */
-uint64_t quoit_clock_now_ns(void)
-{
-	abort();
-}
-#endif
-
 #define MOST 65536
 
 int quoit__mutant;
