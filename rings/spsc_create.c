@@ -124,7 +124,7 @@ void quoit_spsc_reset(struct quoit_spsc *ring)
 	QUOIT_ASSERT(!ring->data_event || !quoit_event_sleepers(ring->data_event));
 	QUOIT_ASSERT(!ring->space_event || !quoit_event_sleepers(ring->space_event));
 	ring->tail = ring->tail_own = ring->tail_seen = 0;
-	ring->head = ring->head_own = ring->head_seen = 0;
+	ring->head = ring->head_own = ring->head_seen = ring->owned = 0;
 	ring->leased = ring->look_again = 0;
 	ring->closed = ring->finished = 0;
 }

@@ -79,6 +79,35 @@ QUOIT_HOT void quoit__spans_drain(const void *slots, size_t bytes, struct quoit_
 		memcpy((char *)items + from.n * bytes, slots, from.rest * bytes);
 }
 
+/*
+ * Copy items into reserved spans and publish them, waking nobody yet. Many go in parts, so that the
+ * reader works on the first while the next is copied, and so that no more lines are fetched ahead
+ * than are filled at once.
+ */
+QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t bytes,
+				   struct quoit_spans to, const void *items)
+{
+	const size_t part_most = quoit_max(QUOIT_OWN_BYTES / bytes, 1);
+	const char *from = (const char *)items;
+	size_t left = to.n + to.rest;
+
+	if (quoit_likely(left <= part_most)) {
+		quoit__spsc_own(ring, slots, bytes);
+		quoit__spans_fill(slots, bytes, to, items);
+		quoit_spsc_commit_later(ring, left);
+		return;
+	}
+	for (size_t n; left; left -= n, from += n * bytes) {
+		n = quoit_min(left, part_most);
+		to = quoit__spans_cut(ring->tail_own, n, ring->mask_producer);
+		quoit__lines_own((char *)slots + to.at * bytes, to.n * bytes);
+		quoit__lines_own((char *)slots, to.rest * bytes);
+		quoit__spans_fill(slots, bytes, to, from);
+		quoit_spsc_commit_later(ring, n);
+		quoit_spsc_publish(ring);
+	}
+}
+
 #define QUOIT_SPSC(name, T)          \
 	QUOIT__SPSC_TYPE(name, T)    \
 	QUOIT__SPSC_PRODUCE(name, T) \
@@ -133,18 +162,21 @@ QUOIT_HOT void quoit__spans_drain(const void *slots, size_t bytes, struct quoit_
 	{                                                                                   \
 		size_t at;                                                                  \
 		const size_t n = quoit_spsc_reserve(&q->ring, want, &at);                   \
+		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                             \
 		return n ? (void)(*granted = n), q->slots + at : NULL;                      \
 	}                                                                                   \
 	QUOIT_HOT T *name##_reserve_some(struct name *q, size_t want, size_t *granted)      \
 	{                                                                                   \
 		size_t at;                                                                  \
 		const size_t n = quoit_spsc_reserve_some(&q->ring, want, &at);              \
+		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                             \
 		return n ? (void)(*granted = n), q->slots + at : NULL;                      \
 	}                                                                                   \
 	QUOIT_HOT T *name##_reserve_backoff(struct name *q, size_t want, size_t *granted)   \
 	{                                                                                   \
 		size_t at;                                                                  \
 		const size_t n = quoit_spsc_reserve_backoff(&q->ring, want, &at);           \
+		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                             \
 		return n ? (void)(*granted = n), q->slots + at : NULL;                      \
 	}                                                                                   \
 	QUOIT_HOT void name##_commit(struct name *q, size_t n)                              \
@@ -156,8 +188,8 @@ QUOIT_HOT void quoit__spans_drain(const void *slots, size_t bytes, struct quoit_
 		const struct quoit_spans to = quoit_spsc_reserve_spans(&q->ring, n);        \
 		if (!to.n)                                                                  \
 			return 0;                                                           \
-		quoit__spans_fill(q->slots, sizeof(T), to, items);                          \
-		quoit_spsc_commit(&q->ring, to.n + to.rest);                                \
+		quoit__spsc_copy_in(&q->ring, q->slots, sizeof(T), to, items);              \
+		quoit_spsc_flush(&q->ring);                                                 \
 		return to.n + to.rest;                                                      \
 	}                                                                                   \
 	QUOIT_HOT bool name##_send_all(struct name *q, const T *items, size_t n)            \
