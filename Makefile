@@ -222,7 +222,7 @@ TIMEOUT_tests/stress/wait    := 180
 TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180
 TIMEOUT_tests/e2e/demo.sh    := 120
-TIMEOUT_tests/model/model    := 180
+TIMEOUT_tests/model/model    := 300
 
 # What runs under ThreadSanitizer too.
 THREADED := tests/rings/% tests/runtime/% tests/stress/%
