@@ -281,7 +281,8 @@ static void judge(struct run *run, struct thread *threads, size_t consumers, uin
 		torn += threads[c].torn;
 		held += threads[c].held;
 	}
-	for (size_t i = 0; !run->spmc && i < run->producers; i++)
+	/* A producer that came late may have had the lane of one that had gone. */
+	for (size_t i = 0; !run->spmc && i < run->q.ring->lane_count; i++)
 		stepped_over += run->q.ring->lanes[i]->lane.stepped_over;
 	if (run->spmc)
 		stepped_over = run->w.ring.lane.stepped_over;
