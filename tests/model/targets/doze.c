@@ -377,7 +377,7 @@ const struct model_case model_doze_cases[] = {
 	CORRECT("waiting for the end", ring, 2, 1, .capacity = 2, .items = 1, .ends = true),
 	CORRECT("waiting with deadlines", ring, 1, 0, .capacity = 1, .items = 2, .deadline = true),
 	BOUNDED("closed by somebody else", closed, 3, 1, 2, 1, .capacity = 1, .items = 2),
-	BOUNDED("two sleepers, one event", event, 4, 1, 2, 1, .items = 0),
+	BOUNDED("two sleepers, one event", event, 3, 1, 2, 1, .items = 0),
 	CORRECT("the end of an event", end, 0, 0, .items = 0),
 
 	LOSES("no fence at the publisher (D-01)", ring, "quoit_event_fence", MODEL_FENCE,

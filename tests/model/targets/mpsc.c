@@ -380,7 +380,7 @@ const struct model_case model_mpsc_cases[] = {
 	CORRECT("the notifier is taken down", gone, 2, 1, ONE, .items = 1),
 	BOUNDED("a lane used again, with two who want it", again, 2, 0, 2, 0, .producers = 3,
 		.producers_most = 1, .items = 1, .leaves = 2),
-	BOUNDED("the consumer sleeps, one lane used again", asleep_again, 3, 1, 2, 1, IN_TURN,
+	BOUNDED("the consumer sleeps, one lane used again", asleep_again, 2, 1, 2, 1, IN_TURN,
 		.items = 1),
 	CORRECT("a full lane is closed", full, 2, 1, ONE, .items = 3),
 	CORRECT("closed, and nobody comes", asked, 1, 1, ONE, .items = 1),
