@@ -425,11 +425,12 @@ bench-net: ## Cost of a request against epoll, raw io_uring and redis (ROUNDS=5)
 # The rings once for this machine and once for any x86-64 since 2009.
 rings_v2 := $(if $(filter x86_64,$(shell uname -m)),build/v2)
 
-bench-rings: ## Every ring against its peers and the machine's limits (CELLS='spsc*' ROUNDS=7)
+bench-rings: ## Every ring against its peers and the machine's limits (CELLS='spsc*' ROUNDS=5)
 	@tests/support/install-packages.sh bench
 	@bash tests/bench/rings.sh --unpack-dpdk build/dpdk
 	+@$(MAKE) --no-print-directory $(jobs) VARIANT=release O=build/native \
-		CFLAGS='$(CFLAGS) -march=native' build/native/$(rings_bench)
+		CFLAGS='$(CFLAGS) -march=native' \
+		$(patsubst %,build/native/tests/bench/%,rings/rings ring_latency ring_limits)
 ifneq ($(rings_v2),)
 	+@$(MAKE) --no-print-directory $(jobs) VARIANT=release O=$(rings_v2) \
 		CFLAGS='$(CFLAGS) -march=x86-64-v2' $(rings_v2)/$(rings_bench)

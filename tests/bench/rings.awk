@@ -66,17 +66,19 @@ $1 == "run" {
 	rate[$2, $3, $6] = $7
 }
 
-$1 == "skipped" {
+$1 == "skipped" && !($2 in seen_skipped) {
+	seen_skipped[$2] = 1
 	skipped[++skip_count] = $2
 }
 
+# Sets best and best_rate.
 function best_peer(cell,    p, peer, m)
 {
 	best = ""
 	best_rate = 0
 	for (p = 1; p <= peer_count[cell]; p++) {
 		peer = peers[cell, p]
-		if (peer == "quoit" || peer == "limit")
+		if (peer ~ /^(quoit|limit)/)
 			continue
 		m = digest_rate(cell, peer)
 		if (m > best_rate) {
@@ -127,7 +129,7 @@ END {
 		printf "RESULT name=%s cell=%s ours=%.2f best=%.2f peer=%s ratio=%.3f", name, cell,
 			ours, best_rate, best, ratio
 		printf " limit_ratio=%s\n", limit
-		if (data != "")
+		if (data != "" && cell ~ /4k-/ && cell !~ /64k-/)
 			printf "%s\t%.2f\t%.2f\t%s\n", cell, ours, best_rate,
 				limit == "none" ? "-" : digest_rate(cell, "limit") >data
 	}

@@ -8,7 +8,8 @@
 #
 # BUILD is the build for this machine, BUILD_V2 the one for any x86-64; the cells of the second are
 # called bench-rings-v2. CELLS is a shell pattern for the names of cells (rings/rings -l lists
-# them), ROUNDS how often all contenders of a cell take their turns. Measurements, the chart and its
+# them), ROUNDS how often all contenders of a cell take their turns, instead of 5, and 3 where it
+# matters less. Measurements, the chart and its
 # data are left in BUILD/bench-rings/.
 #
 # rte_ring needs headers alone, while the package that has them needs two hundred others: they are
@@ -42,13 +43,28 @@ unpack_dpdk() # DIR
 }
 
 # The measurements of one build, and what they say.
-measure() # BUILD NAME ROUNDS CELLS
+measure() # BUILD NAME ROUNDS ROUNDS_OF_LARGE_RINGS
 {
-	local out=$1/bench-rings
+	local out=$1/bench-rings rounds=$3 program=$1/tests/bench/rings/rings cell
+	local tsv=$out/$2.tsv
+	[[ $CELLS == *64k* ]] && set -- "$1" "$2" "$3" "$3" # asked for: as well as the others
 	mkdir -p "$out" || exit 1
-	rm -f "$out/$2.data"
-	"$1/tests/bench/rings/rings" -r "$3" -c "$4" >"$out/$2.tsv" || fail "$2: it ended early"
-	awk -v name="$2" -v data="$out/$2.data" -f "$here/rings.awk" "$out/$2.tsv"
+	rm -f "$out/$2".*
+	for cell in $("$program" -l); do
+		# shellcheck disable=SC2053
+		[[ $cell == $CELLS ]] || continue
+		[[ $cell == *64k* ]] && rounds=$4 || rounds=$3
+		[ "$rounds" = 0 ] || "$program" -r "$rounds" -c "$cell" >>"$tsv" ||
+			fail "$cell: it ended early"
+	done
+	[ -s "$tsv" ] || fail "CELLS=$CELLS is no cell; see $program -l"
+	awk -v name="$2" -v data="$out/$2.data" -f "$here/rings.awk" "$tsv"
+	if command -v gnuplot >/dev/null && [ -s "$out/$2.data" ]; then
+		gnuplot -e "data='$out/$2.data'; chart='$out/$2.svg'; title='$2'" \
+			"$here/rings.plot" && echo "chart: $out/$2.svg"
+	else
+		echo "SKIP name=$2 chart reason=\"gnuplot is not installed\""
+	fi
 }
 
 if [ "${1:-}" = --unpack-dpdk ]; then
@@ -61,9 +77,11 @@ esac
 
 echo "bench-rings: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)," \
 	"$(nproc) cpus; threads pinned, producers before consumers, to one cpu after the other"
-measure "$1" bench-rings "${ROUNDS:-7}" "$CELLS"
+"$1/tests/bench/ring_limits"
+measure "$1" bench-rings "${ROUNDS:-5}" "${ROUNDS:-3}"
 if [ -n "${2:-}" ]; then
 	echo
-	echo "The same for any x86-64 (x86-64-v2):"
-	measure "$2" bench-rings-v2 "${ROUNDS:-3}" "$CELLS"
+	echo "The same for any x86-64 (x86-64-v2), rings of 4,096:"
+	measure "$2" bench-rings-v2 "${ROUNDS:-3}" 0
 fi
+"$1/tests/bench/ring_latency" "${ROUNDS:-9}"

@@ -36,9 +36,9 @@
 enum {
 	PEERS_MOST = 16,
 	PILOT_MS = 4,
-	PILOT_SHARED_MS = 25, /* some time slices */
+	PILOT_SHARED_MS = 12, /* some time slices */
 	PILOT_PASSES = 2,
-	SHARING = 3, /* times as long where threads share a cpu */
+	SHARING = 2, /* times as long where threads share a cpu */
 	PATIENCE_S = 20,
 	CPUS_MOST = 64,
 };
@@ -262,6 +262,16 @@ static bool shares_cpu(const struct cell *cell)
 	return cell->kind != PAIR && cell->producers + cell->consumers > cpu_count;
 }
 
+static void keep_best(struct entry *entry, const struct contender *contender, unsigned pauses,
+		      double rate)
+{
+	if (rate > entry->rate) {
+		entry->contender = contender;
+		entry->pauses = pauses;
+		entry->rate = rate;
+	}
+}
+
 /* Try a variant with all back-offs, and keep the best in the peer's entry. */
 static void try_variant(const struct cell *cell, const struct contender *contender,
 			uint64_t trip_ticks, struct entry *entry)
@@ -285,11 +295,7 @@ static void try_variant(const struct cell *cell, const struct contender *contend
 			if (rate > best)
 				best = rate;
 		}
-		if (best > entry->rate) {
-			entry->contender = contender;
-			entry->pauses = *backoff;
-			entry->rate = best;
-		}
+		keep_best(entry, contender, *backoff, best);
 	}
 }
 
@@ -444,7 +450,7 @@ static void find_cpus(void)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.pattern = "*", .peers = "*", .rounds = 7, .ms = 30};
+	struct options options = {.pattern = "*", .peers = "*", .rounds = 5, .ms = 30};
 	int option;
 
 	while ((option = getopt(argc, argv, "c:p:r:m:l")) != -1)
