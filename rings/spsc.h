@@ -264,19 +264,9 @@ QUOIT_HOT struct quoit_spans quoit_spsc_reserve_spans(struct quoit_spsc *ring, s
 }
 
 /*
- * Own the lines of some free slots before they are filled: a store into each, so that all of them
- * come from the reader's core together. Stores leave a core in order, and a line that is fetched
- * only when its store is the next one to leave holds up all that follow, most of all where a store
- * to tail stands between any two. A prefetch for writing does not help where the line is here
- * already, but shared. Measured: see the README's decisions.
+ * Own the lines of a stretch of free slots that begins with what is reserved, all together: see
+ * quoit_lines_own().
  */
-QUOIT_HOT void quoit__lines_own(char *slots, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i += QUOIT_LINE_BYTES)
-		*(volatile char *)(slots + i) = 0;
-}
-
-/* Own a stretch of free slots that begins with what is reserved. */
 QUOIT_SLOW void quoit__spsc_own_ahead(struct quoit_spsc *ring, char *slots, size_t slot_bytes)
 {
 	const uint64_t capacity = ring->mask_producer + 1;
@@ -289,8 +279,8 @@ QUOIT_SLOW void quoit__spsc_own_ahead(struct quoit_spsc *ring, char *slots, size
 	if (end - tail > free_end - tail)
 		end = free_end;
 	spans = quoit__spans_cut(from, (size_t)(end - from), ring->mask_producer);
-	quoit__lines_own(slots + spans.at * slot_bytes, spans.n * slot_bytes);
-	quoit__lines_own(slots, spans.rest * slot_bytes);
+	quoit_lines_own(slots + spans.at * slot_bytes, spans.n * slot_bytes);
+	quoit_lines_own(slots, spans.rest * slot_bytes);
 	ring->owned = end;
 }
 

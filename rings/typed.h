@@ -100,8 +100,8 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 	for (size_t n; left; left -= n, from += n * bytes) {
 		n = quoit_min(left, part_most);
 		to = quoit__spans_cut(ring->tail_own, n, ring->mask_producer);
-		quoit__lines_own((char *)slots + to.at * bytes, to.n * bytes);
-		quoit__lines_own((char *)slots, to.rest * bytes);
+		quoit_lines_own((char *)slots + to.at * bytes, to.n * bytes);
+		quoit_lines_own(slots, to.rest * bytes);
 		quoit__spans_fill(slots, bytes, to, from);
 		quoit_spsc_commit_later(ring, n);
 		quoit_spsc_publish(ring);
