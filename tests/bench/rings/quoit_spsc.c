@@ -72,16 +72,17 @@ static void read_all(struct side *side)
 {
 	QUOIT_CURSOR struct items_reader r = items_read(side->queue);
 	struct sink sink = {0, 0};
-	const uint64_t total = side->run->total;
 	const unsigned pauses = side->run->pauses;
+	struct item item;
 
-	while (sink.count < total) {
-		const struct item *const item = items_take_ref(&r);
-
-		if (quoit_likely(item != NULL))
-			sink_take(&sink, item, 1);
-		else
-			rest(pauses);
+	for (;;) {
+		if (quoit_likely(items_take(&r, &item))) {
+			sink_take(&sink, &item, 1);
+			continue;
+		}
+		if (all_read(side, &sink))
+			break;
+		rest(pauses);
 	}
 	items_read_end(&r);
 	found(side, &sink);
