@@ -209,7 +209,8 @@ LDFLAGS_tests/rings/test_mpmc           := -Wl,--wrap=calloc,--wrap=aligned_allo
                                            -Wl,--wrap=pthread_mutex_init
 LDFLAGS_tests/rings/test_notify         := -Wl,--wrap=write
 LDFLAGS_tests/rings/test_spsc_create    := -Wl,--wrap=mmap,--wrap=munmap
-LDFLAGS_tests/rings/test_wait           := -Wl,--wrap=clock_gettime,--wrap=sched_yield
+LDFLAGS_tests/rings/test_wait           := -Wl,--wrap=clock_gettime,--wrap=sched_yield \
+                                           -Wl,--wrap=clock_nanosleep
 LDFLAGS_tests/runtime/test_enters       := -Wl,--wrap=syscall
 LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap

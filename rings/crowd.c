@@ -169,8 +169,10 @@ void quoit_crowd_step(struct quoit_crowd_waiter *waiter)
 	}
 	if (!waiter->armed)
 		return; /* it has looked after its sleep: now again, armed */
+	/* Whoever is called again and again, for what others take, is late as well. */
 	waiter->steps.expired = quoit_crowd_sleep(waiter->crowd, waiter->seat, waiter->key,
-						  waiter->steps.how.deadline_ns) != 0;
+						  waiter->steps.how.deadline_ns) ||
+				quoit__waiter_is_late(&waiter->steps);
 	leave(waiter);
 	waiter->slept = true;
 }

@@ -93,14 +93,15 @@ uint32_t quoit_waiter_arm(struct quoit_waiter *waiter, struct quoit_event *event
 	return waiter->armed ? quoit_event_arm(event) : 0;
 }
 
-static bool is_late(const struct quoit_waiter *waiter)
+bool quoit__waiter_is_late(const struct quoit_waiter *waiter)
 {
 	return waiter->how.deadline_ns && quoit_clock_now_ns() >= waiter->how.deadline_ns;
 }
 
 static void sleep_a_while(const struct quoit_waiter *waiter)
 {
-	uint64_t until = quoit_clock_now_ns() + waiter->how.sleep_ns;
+	const uint64_t now = quoit_clock_now_ns();
+	uint64_t until = now + quoit_min(waiter->how.sleep_ns, UINT64_MAX - now);
 
 	if (waiter->how.deadline_ns)
 		until = quoit_min(until, waiter->how.deadline_ns);
@@ -114,25 +115,27 @@ void quoit_waiter_wait(struct quoit_waiter *waiter, struct quoit_event *event, u
 		waiter->spins++;
 		quoit_relax();
 		if (waiter->step % PAUSES_PER_LOOK == 0)
-			waiter->expired = is_late(waiter);
+			waiter->expired = quoit__waiter_is_late(waiter);
 		break;
 	case STEP_YIELD:
 		waiter->spins++;
 		quoit_yield();
-		waiter->expired = is_late(waiter);
+		waiter->expired = quoit__waiter_is_late(waiter);
 		break;
 	case STEP_BLOCK:
 		if (event) {
+			/* Whoever is stirred again and again is late as well. */
 			if (waiter->armed)
 				waiter->expired =
-					quoit_event_sleep(event, key, waiter->how.deadline_ns) != 0;
+					quoit_event_sleep(event, key, waiter->how.deadline_ns) ||
+					quoit__waiter_is_late(waiter);
 			waiter->slept = waiter->armed;
 			break;
 		}
 		/* fall through */
 	case STEP_SLEEP:
 		sleep_a_while(waiter);
-		waiter->expired = is_late(waiter);
+		waiter->expired = quoit__waiter_is_late(waiter);
 	}
 	waiter->step++;
 }

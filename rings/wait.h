@@ -267,6 +267,9 @@ void quoit_waiter_wait(struct quoit_waiter *waiter, struct quoit_event *event, u
 /* Is the next step a sleep until somebody wakes it? */
 bool quoit__waiter_blocks(const struct quoit_waiter *waiter);
 
+/* Has its deadline passed? */
+bool quoit__waiter_is_late(const struct quoit_waiter *waiter);
+
 /* It found something to do: start again from the first pause. The deadline stays. */
 void quoit_waiter_reset(struct quoit_waiter *waiter);
 

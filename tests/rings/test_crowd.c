@@ -204,6 +204,23 @@ static void a_waiter_pauses_first_and_raises_its_bit_only_to_sleep(void **state)
 	assert_int_equal(quoit_crowd_sit(&crowd), 0); /* the seat is free again */
 }
 
+/* D-61: others may always be quicker to take what it was called for. */
+static void who_is_called_again_and_again_is_late_as_well(void **state)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED, .deadline_ns = 1};
+	struct quoit_crowd_waiter waiter;
+	struct quoit_crowd crowd;
+
+	(void)state;
+	assert_int_equal(quoit_crowd_init(&crowd, 1), 0);
+	quoit_crowd_begin(&waiter, &crowd, &how);
+	quoit_crowd_ready(&waiter);
+	quoit_crowd_signal(&crowd);
+	quoit_crowd_step(&waiter); /* it does not sleep, because it is called */
+	assert_true(waiter.steps.expired);
+	assert_true(quoit_crowd_end(&waiter));
+}
+
 static void a_waiter_that_finds_something_itself_learns_whether_it_was_called(void **state)
 {
 	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED};
@@ -252,6 +269,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_ends_at_its_deadline_with_the_bit_still_up),
 		cmocka_unit_test(each_signal_wakes_one_thread_and_a_close_the_rest),
 		cmocka_unit_test(a_waiter_pauses_first_and_raises_its_bit_only_to_sleep),
+		cmocka_unit_test(who_is_called_again_and_again_is_late_as_well),
 		cmocka_unit_test(a_waiter_that_finds_something_itself_learns_whether_it_was_called),
 		cmocka_unit_test(a_waiter_without_a_seat_looks_again_and_again),
 	};

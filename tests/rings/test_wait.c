@@ -19,15 +19,20 @@
 #include <quoit/numa/clock.h>
 #include <quoit/rings/wait.h>
 
-/* --- a clock that stands still, and yields that are counted ---------------------------------- */
+/* --- a clock that stands still, yields that are counted, sleeps that are not slept ----------- */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 int __real_sched_yield(void);
 int __wrap_sched_yield(void);
+int __real_clock_nanosleep(clockid_t clock, int flags, const struct timespec *until,
+			   struct timespec *rest);
+int __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *until,
+			   struct timespec *rest);
 
 static uint64_t stopped_at_ns; /* 0: it runs */
 static uint64_t yields;
+static uint64_t sleeps_until_s; /* of the last sleep under a clock that stands still */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
@@ -42,6 +47,15 @@ int __wrap_sched_yield(void)
 {
 	(void)quoit_add(&yields, 1);
 	return __real_sched_yield();
+}
+
+int __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *until,
+			   struct timespec *rest)
+{
+	if (!stopped_at_ns)
+		return __real_clock_nanosleep(clock, flags, until, rest);
+	sleeps_until_s = (uint64_t)until->tv_sec;
+	return 0;
 }
 
 #define LONG_NS	 INT64_C(10000000000) /* nobody waits for it unless a wake is lost */
@@ -190,6 +204,47 @@ static void a_sleep_is_cut_short_by_the_deadline(void **state)
 	assert_true(quoit_clock_now_ns() >= how.deadline_ns);
 }
 
+/* The time at which it would end is beyond what 64 bits hold, and not long past. */
+static void a_sleep_for_ever_is_not_one_for_no_time(void **state)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_SLEEP, .sleep_ns = UINT64_MAX};
+	struct quoit_waiter waiter;
+
+	(void)state;
+	stopped_at_ns = UINT64_C(5000000000);
+	quoit_waiter_init(&waiter, &how);
+	for (int step = 0; step < 21; step++)
+		quoit_waiter_wait(&waiter, NULL, 0);
+	stopped_at_ns = 0;
+	assert_int_equal(sleeps_until_s, UINT64_MAX / 1000000000);
+}
+
+/*
+ * D-61: a sleep that something ends is not too late by itself, and where others are always quicker
+ * to take what it was woken for there is always something.
+ */
+static void who_is_stirred_again_and_again_is_late_as_well(void **state)
+{
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED, .deadline_ns = 5001};
+	struct quoit_event event = {0};
+	struct quoit_waiter waiter;
+
+	(void)state;
+	quoit_waiter_init(&waiter, &how);
+	for (stopped_at_ns = 5000; stopped_at_ns <= 5001; stopped_at_ns++) {
+		uint32_t key = quoit_waiter_arm(&waiter, &event);
+
+		assert_int_not_equal(key, 0);
+		quoit_event_signal(&event);
+		quoit_waiter_wait(&waiter, &event, key);
+		assert_int_equal(waiter.expired, stopped_at_ns == 5001);
+		key = quoit_waiter_arm(&waiter, &event); /* it looks first */
+		assert_int_equal(key, 0);
+		quoit_waiter_wait(&waiter, &event, key);
+	}
+	stopped_at_ns = 0;
+}
+
 static void a_waiter_sleeps_only_after_its_pauses_and_yields(void **state)
 {
 	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED, .spins = 3, .yields = 2};
@@ -315,6 +370,8 @@ int main(void)
 		cmocka_unit_test(only_the_six_kinds_are_ways_to_wait),
 		cmocka_unit_test(every_kind_ends_at_its_deadline_and_not_before),
 		cmocka_unit_test(a_sleep_is_cut_short_by_the_deadline),
+		cmocka_unit_test(a_sleep_for_ever_is_not_one_for_no_time),
+		cmocka_unit_test(who_is_stirred_again_and_again_is_late_as_well),
 		cmocka_unit_test(a_waiter_sleeps_only_after_its_pauses_and_yields),
 		cmocka_unit_test(of_one_arming_one_wake_is_owed),
 		cmocka_unit_test(a_sleep_that_begins_after_its_wake_is_none),
