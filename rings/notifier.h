@@ -23,9 +23,9 @@
  *     {
  *         quoit_notifier_consume(&notifier);
  *         do {
- *             drain(rings);
+ *             drain(rings);                        and let go of those that have ended
  *             quoit_notifier_arm(&notifier);
- *         } while (have_news(rings));
+ *         } while (have_news_or_ended(rings));     an end before the arming rang for nobody
  *     }
  *
  * and calls quoit_notifier_signal() once after it has registered, so that it begins armed. Then an
@@ -56,7 +56,7 @@ struct quoit_notifier {
 QUOIT_MUST_CHECK int quoit_notifier_init(struct quoit_notifier *notifier);
 
 /*
- * Close the eventfd, which takes it out of every epoll set as well.
+ * Close the eventfd, which takes it out of every epoll set as well, unless a forked child has it.
  * Thread: the owner's.   Errors: -EBUSY while rings refer to it: one of them might ring whatever
  * file takes the descriptor's number next (defect D-10).
  */

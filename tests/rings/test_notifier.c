@@ -272,6 +272,21 @@ static void what_came_before_the_arming_is_found_by_the_look(void **state)
 	assert_true(quoit_mpsc_has_news(f->channel.channel));
 }
 
+/* The same for an end, after which nothing rings any more: whoever only asks for news sleeps on. */
+static void an_end_before_the_arming_is_found_by_the_look(void **state)
+{
+	struct fixture *f = *state;
+
+	quoit_spsc_finish(&f->ring.ring);
+	quoit_mpsc_close(f->channel.channel);
+	assert_int_equal(many_deregister(&f->p), 0);
+	quoit_notifier_arm(&f->bell);
+	assert_int_equal(quoit_notifier_consume(&f->bell), 0);
+	assert_false(quoit_spsc_has_news(&f->ring.ring));
+	assert_true(quoit_spsc_is_drained(&f->ring.ring));
+	assert_true(quoit_mpsc_is_drained(f->channel.channel));
+}
+
 static void an_end_rings_as_an_item_does(void **state)
 {
 	struct fixture *f = *state;
@@ -305,6 +320,7 @@ int main(void)
 		TEST(a_disarmed_reader_is_left_alone),
 		TEST(signalling_if_somebody_waits_rings_once),
 		TEST(what_came_before_the_arming_is_found_by_the_look),
+		TEST(an_end_before_the_arming_is_found_by_the_look),
 		TEST(an_end_rings_as_an_item_does),
 	};
 
