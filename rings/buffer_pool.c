@@ -20,6 +20,8 @@ static int lay_out(struct layout *l, const struct quoit_buffer_pool_options *o)
 	    o->count > QUOIT_FREE_LIST_MOST || (l->align_bytes & (l->align_bytes - 1)) ||
 	    l->align_bytes > UINT32_MAX)
 		return -EINVAL;
+	/* Less than a word would put two buffers into what the address sanitizer sees as one. */
+	l->align_bytes = quoit_max(l->align_bytes, sizeof(uint64_t));
 	/* None of this overflows: a stride is at most 2^33, a count 2^20. */
 	l->stride_bytes = (o->slab_bytes + l->align_bytes - 1) & ~(l->align_bytes - 1);
 	l->known_bytes = o->count * sizeof(struct quoit_free_slot);

@@ -28,7 +28,7 @@ QUOIT_C_BEGIN
 struct quoit_buffer_pool_options {
 	size_t slab_bytes;  /* of each buffer */
 	size_t count;	    /* of buffers, 1 to QUOIT_FREE_LIST_MOST */
-	size_t align_bytes; /* of each buffer, a power of two; 0: a line */
+	size_t align_bytes; /* of each buffer, a power of two; 0: a line; below 8: 8 */
 	int node;     /* prefer this one, mind that 0 is one; below 0: the creating thread's */
 	bool lock;    /* never swapped out; counts against RLIMIT_MEMLOCK */
 	bool require; /* refuse where the placement falls short, instead of degrading */
@@ -86,7 +86,10 @@ QUOIT_HOT const struct quoit_region *quoit_buffer_pool_region(const struct quoit
 	return &pool->region;
 }
 
-/* How many are free, at some moment or nearly. Thread: any.   Cost: O(1), two loads. */
+/*
+ * How many are free, at some moment or nearly; those in caches of threads are not counted.
+ * Thread: any.   Cost: O(1), two loads.
+ */
 QUOIT_HOT size_t quoit_buffer_pool_available(const struct quoit_buffer_pool *pool)
 {
 	return quoit_free_list_available(&pool->list);

@@ -326,6 +326,33 @@ static void a_free_buffer_is_poisoned(void **state)
 #endif
 }
 
+/* The sanitizer keeps one state for 8 bytes: none of them may be of two buffers. */
+static void a_free_buffer_is_poisoned_to_its_last_byte_beside_one_that_is_taken(void **state)
+{
+	(void)state;
+#ifdef QUOIT_ASAN
+	static const size_t aligns[] = {1, 2, 4};
+
+	for (size_t i = 0; i < sizeof(aligns) / sizeof(aligns[0]); i++) {
+		const struct quoit_buffer_pool_options options = {
+			.slab_bytes = 12, .count = 2, .align_bytes = aligns[i], .node = -1};
+		struct quoit_buffer_pool *pool = NULL;
+		uint32_t handles[2];
+		const char *at;
+
+		assert_int_equal(quoit_buffer_pool_create(&options, &pool, NULL), 0);
+		assert_int_equal(quoit_buffer_pool_alloc_many(pool, handles, 2), 2);
+		at = quoit_buffer_pool_writable(pool, handles[0]);
+		assert_int_equal(quoit_buffer_pool_free(pool, handles[0]), 0);
+		for (size_t byte = 0; byte < 12; byte++)
+			assert_true(__asan_address_is_poisoned(at + byte));
+		quoit_buffer_pool_destroy(pool);
+	}
+#else
+	skip_because("poisoning is looked at under the address sanitizer only");
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +367,8 @@ int main(void)
 		cmocka_unit_test(a_cache_takes_and_gives_half_of_itself_at_a_time),
 		cmocka_unit_test(a_buffer_in_a_cache_is_free_for_everybody_else),
 		cmocka_unit_test(a_free_buffer_is_poisoned),
+		cmocka_unit_test(
+			a_free_buffer_is_poisoned_to_its_last_byte_beside_one_that_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
