@@ -463,7 +463,8 @@ QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane, uint
 QUOIT_HOT void quoit_lane_release(struct quoit_claim *claim, size_t n)
 {
 	struct quoit_lane *const lane = claim->lane;
-	struct quoit_lane_block *const block = &lane->blocks[claim->at >> lane->block_bits];
+	/* By the position, because a claim that is used up may stand at the end of the array. */
+	struct quoit_lane_block *const block = quoit__lane_block(lane, claim->at);
 	const uint64_t part = (uint64_t)n << lane->blocks_bits;
 	uint64_t sum;
 

@@ -580,6 +580,35 @@ static void waits_are_told_of_items_and_of_room_and_no_more_once_detached(void *
 	finish(&f);
 }
 
+/* Heap memory, so that the address sanitizer sees what lies behind the blocks. */
+static void giving_back_none_of_what_is_left_of_a_claim_touches_nothing(void **state)
+{
+	const size_t bytes = 4 * sizeof(struct quoit_lane_block);
+	struct quoit_lane_block *const blocks = aligned_alloc(QUOIT_ISOLATION, bytes);
+	struct quoit_claim claim = {0};
+	uint64_t tail_seen = 0;
+	struct quoit_lane lane;
+	size_t at;
+
+	(void)state;
+	assert_non_null(blocks);
+	assert_int_equal(quoit_lane_init_at(&lane, blocks, 16, 4, 0), 0);
+	assert_int_equal(quoit_lane_reserve(&lane, 16, &at), 16);
+	quoit_lane_commit(&lane, 16);
+	for (size_t block = 0; block < 4; block++) {
+		assert_int_equal(quoit_lane_claim(&lane, &tail_seen, 4, &claim), QUOIT_CLAIM_GOT);
+		quoit_lane_release(&claim, 0);
+		assert_int_equal(claim.n, 4);
+		quoit_lane_release(&claim, 4);
+		quoit_lane_release(&claim,
+				   claim.n); /* as who gives back what is left, at the end */
+	}
+	assert_int_equal(quoit_lane_pending(&lane), 0);
+	quoit_lane_finish(&lane);
+	assert_true(quoit_lane_is_drained(&lane));
+	free(blocks);
+}
+
 /* --- the bell -------------------------------------------------------------------------------- */
 
 static bool bell_rang(struct quoit_notify *notify)
@@ -642,6 +671,7 @@ int main(void)
 		cmocka_unit_test(a_claim_from_laps_ago_keeps_the_lane_from_being_drained),
 		cmocka_unit_test(counts_stay_within_the_lane_whatever_moved_meanwhile),
 		cmocka_unit_test(a_block_that_is_void_tomorrow_is_no_part_of_today),
+		cmocka_unit_test(giving_back_none_of_what_is_left_of_a_claim_touches_nothing),
 		cmocka_unit_test(commit_close_and_finish_wake_a_reader_that_sleeps),
 	};
 
