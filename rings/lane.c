@@ -164,6 +164,7 @@ int quoit_lane_attach_meter(struct quoit_lane *lane, struct quoit_meter *meter)
 {
 #ifdef QUOIT_CONFIG_METRICS
 	lane->meter = meter ? &meter->producer : NULL;
+	lane->stepped_over_seen = quoit_load(&lane->stepped_over); /* ours */
 	return 0;
 #else
 	(void)lane;

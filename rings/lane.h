@@ -75,6 +75,9 @@ struct quoit_lane {
 	uint64_t stepped_over;		  /* producer: blocks that were pinned */
 	char *slots_own;		  /* producer: the slots, or NULL; see set_slots */
 	uint64_t slot_bytes;
+#ifdef QUOIT_CONFIG_METRICS
+	uint64_t stepped_over_seen; /* producer: of stepped_over, when it last counted */
+#endif
 
 	/* Read by all, written when attached, closed or finished. */
 	QUOIT_ISOLATED struct quoit_lane_block *blocks;
@@ -319,13 +322,22 @@ QUOIT_HOT bool quoit_lane_is_unpublished(const struct quoit_lane *lane)
 	return lane->tail_own != quoit_load(&lane->tail); /* ours */
 }
 
-/* Count what is about to be published. */
+/* Count what is about to be published, but for blocks that were stepped over. */
 QUOIT_HOT void quoit__lane_meter_sent(struct quoit_lane *lane)
 {
-	struct quoit_meter_side *const side = quoit__lane_meter(lane);
+#ifdef QUOIT_CONFIG_METRICS
+	const uint64_t slots = lane->block_mask + 1;
+	uint64_t over; /* ours, all of them */
 
-	if (side)
-		quoit__meter_batch(side, lane->tail_own - quoit_load(&lane->tail)); /* ours */
+	if (!lane->meter)
+		return;
+	over = quoit_load(&lane->stepped_over);
+	quoit__meter_batch(lane->meter, lane->tail_own - quoit_load(&lane->tail) -
+						(over - lane->stepped_over_seen) * slots);
+	lane->stepped_over_seen = over;
+#else
+	(void)lane;
+#endif
 }
 
 /*

@@ -167,6 +167,37 @@ static void meters_of_several_consumers_add_up(void **state)
 	assert_int_equal(sum.claims_lost, 2);
 }
 
+/* A block that is stepped over is published, and no item. */
+static void blocks_that_are_stepped_over_are_not_counted_as_sent(void **state)
+{
+	static struct fixture f;
+	struct quoit_claim held = {0};
+	uint64_t out[CAPACITY];
+
+	(void)state;
+	start(&f);
+	send(&f, CAPACITY);
+	assert_non_null(shared_take(&f.c[0], 1, &held));
+	assert_int_equal(shared_steal(&f.c[1], out, CAPACITY), CAPACITY - 1);
+	send(&f, 6); /* behind the block of the one that is held */
+	assert_int_equal(f.q.ring.lane.stepped_over, 1);
+	assert_int_equal(look(&f, 0)->items_sent, CAPACITY + 6);
+	assert_int_equal(f.now.batch_sent_max, CAPACITY);
+	assert_int_equal(f.now.batches_sent, 2);
+
+	/* Who begins to count later is not told of it. */
+	assert_int_equal(quoit_lane_attach_meter(&f.q.ring.lane, NULL), 0);
+	assert_int_equal(shared_steal(&f.c[1], out, CAPACITY), 6);
+	send(&f, 6);
+	assert_int_equal(quoit_lane_attach_meter(&f.q.ring.lane, &f.meter[0]), 0);
+	assert_int_equal(shared_steal(&f.c[1], out, CAPACITY), 6);
+	send(&f, 2);
+	assert_int_equal(look(&f, 0)->items_sent, CAPACITY + 8);
+	shared_release(&f.c[0], &held, 1);
+	assert_int_equal(shared_steal(&f.c[1], out, CAPACITY), 2);
+	assert_int_equal(look(&f, 0)->items_received + look(&f, 1)->items_received, CAPACITY + 14);
+}
+
 static void who_has_no_meter_counts_nothing(void **state)
 {
 	static struct fixture f;
@@ -284,6 +315,7 @@ int main(void)
 		cmocka_unit_test(a_claim_is_held_from_its_beginning_to_its_give_back),
 		cmocka_unit_test(refusals_and_waits_are_counted),
 		cmocka_unit_test(meters_of_several_consumers_add_up),
+		cmocka_unit_test(blocks_that_are_stepped_over_are_not_counted_as_sent),
 		cmocka_unit_test(who_has_no_meter_counts_nothing),
 		cmocka_unit_test(claims_lost_to_others_are_counted),
 		cmocka_unit_test(each_mpmc_producer_and_consumer_has_a_meter_of_its_own),
