@@ -339,6 +339,7 @@ int quoit_mpsc_deregister(struct quoit_mpsc_producer *producer)
 	QUOIT_ASSERT_HOT(quoit_load(&lane->owner) == quoit__mpsc_thread());
 	quoit_store(&lane->generation, producer->generation + 1);
 	quoit_store(&lane->state, QUOIT_MPSC_CLOSING); /* before finish, which carries it */
+	quoit_spsc_abandon(&lane->ring);	       /* or the next producer could commit it */
 	quoit_spsc_finish(&lane->ring);
 	/* Last of all. gone: pairs with quoit_mpsc_producers() */
 	quoit_store_release(&channel->seats->producers, channel->seats->producers - 1);
@@ -437,6 +438,8 @@ int quoit_mpsc_reset(struct quoit_mpsc *channel)
 		struct quoit_spsc *const ring = &home->lane.ring;
 
 		quoit_spsc_advance(ring, (size_t)quoit__spsc_arrived(ring));
+		quoit_store(&ring->bells_rung, 0);
+		quoit_store(&ring->bells_saved, 0);
 		home->received_before = ring->head_own;
 		quoit_meter_reset(&home->meter);
 		if (quoit_load(&home->lane.state) != QUOIT_MPSC_FREE) /* ours */

@@ -335,6 +335,27 @@ static void use_after_deregister(struct fixture *f)
 		(void)numbers_send(&copy, &(struct number){0, 0}, 1);
 }
 
+/* What the producer before had reserved on this lane. */
+static void commit_what_another_reserved(struct fixture *f)
+{
+	size_t granted;
+
+	if (!numbers_reserve(&f->p[0], 3, &granted) || numbers_deregister(&f->p[0]))
+		return;
+	(void)consume(f, SIZE_MAX);
+	if (!numbers_register(&f->q, &f->p[0]))
+		numbers_commit(&f->p[0], granted);
+}
+
+static void a_reservation_ends_with_its_producer(void **state)
+{
+	struct fixture *const f = channel_with(1, 8, 0);
+
+	(void)state;
+	assert_int_equal(stops(commit_what_another_reserved, f), QUOIT_CONFIG_ASSERT >= 2);
+	end(f);
+}
+
 /* D-15: the seed called its handle safe to copy. */
 static void a_handle_belongs_to_one_thread_at_a_time(void **state)
 {
@@ -484,6 +505,7 @@ int main(void)
 		TEST(a_lane_taken_just_now_is_not_given_back),
 		TEST(a_lane_that_got_its_last_items_just_now_is_not_given_away),
 		TEST(a_handler_may_register_producers),
+		TEST(a_reservation_ends_with_its_producer),
 		TEST(a_handle_belongs_to_one_thread_at_a_time),
 		TEST(a_free_lane_on_the_wanted_node_is_preferred),
 		TEST(the_node_of_a_lane_follows_the_thread),

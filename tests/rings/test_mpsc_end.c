@@ -171,6 +171,30 @@ static void one_notifier_serves_all_lanes_and_the_close(void **state)
 	quoit_notify_close(&notify);
 }
 
+static void a_reset_channel_counts_bells_anew(void **state)
+{
+	struct fixture *const f = channel_of(8, 1, 0);
+	struct quoit_wake wake = {0};
+	struct quoit_notify notify;
+
+	(void)state;
+	assert_int_equal(quoit_notify_open(&notify, &wake), 0);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, &notify), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	quoit_wake_arm(&wake);
+	send_through(f, 0, 1);
+	send_through(f, 0, 1);
+	assert_int_equal(numbers_deregister(&f->p[0]), 0);
+	assert_int_equal(stats_of(f).bells_rung, 1);
+	assert_int_equal(stats_of(f).bells_saved, 1);
+	assert_int_equal(quoit_mpsc_reset(f->q.channel), 0);
+	assert_int_equal(stats_of(f).bells_rung, 0);
+	assert_int_equal(stats_of(f).bells_saved, 0);
+	f->got[0] = f->sent[0]; /* thrown away */
+	end(f);
+	quoit_notify_close(&notify);
+}
+
 static void a_close_without_any_lane_rings_too(void **state)
 {
 	struct fixture *const f = channel_of(8, 3, 0);
@@ -255,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_channel_without_producers_is_drained_by_closing),
 		cmocka_unit_test(a_reset_channel_begins_again),
 		cmocka_unit_test(one_notifier_serves_all_lanes_and_the_close),
+		cmocka_unit_test(a_reset_channel_counts_bells_anew),
 		cmocka_unit_test(a_close_without_any_lane_rings_too),
 		cmocka_unit_test(figures_add_up),
 		cmocka_unit_test(who_asks_for_metrics_that_were_not_built_is_told_so),
