@@ -208,6 +208,8 @@ LDFLAGS_tests/rings/test_line           := -Wl,--wrap=pthread_create,--wrap=pthr
 LDFLAGS_tests/rings/test_mpmc           := -Wl,--wrap=calloc,--wrap=aligned_alloc \
                                            -Wl,--wrap=pthread_mutex_init
 LDFLAGS_tests/rings/test_notify         := -Wl,--wrap=write
+LDFLAGS_tests/rings/test_realtime       := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+                                           -Wl,--wrap=aligned_alloc
 LDFLAGS_tests/rings/test_spsc_create    := -Wl,--wrap=mmap,--wrap=munmap
 LDFLAGS_tests/rings/test_wait           := -Wl,--wrap=clock_gettime,--wrap=sched_yield \
                                            -Wl,--wrap=clock_nanosleep
@@ -225,8 +227,9 @@ TIMEOUT_tests/e2e/exchanges.sh := 180
 TIMEOUT_tests/e2e/demo.sh    := 120
 TIMEOUT_tests/model/model    := 300
 
-# What runs under ThreadSanitizer too.
+# What runs under ThreadSanitizer too, but for what may not ask the kernel, as the sanitizer does.
 THREADED := tests/rings/% tests/runtime/% tests/stress/%
+CONFINED := tests/rings/test_realtime
 
 unit     := $(patsubst %.c,%,$(filter-out $(addprefix tests/,e2e/% stress/% bench/% mutate/%), \
               $(wildcard tests/*/test_*.c)))
@@ -235,7 +238,7 @@ e2e      := $(patsubst %.c,%,$(wildcard tests/e2e/test_*.c))
 bench    := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 tools    := $(patsubst %.c,%,$(filter-out $(e2e:%=%.c),$(wildcard tests/e2e/*.c)))
 scripts  := $(wildcard tests/cpp/*.sh tests/e2e/*.sh tests/mutate/wake.sh)
-threaded := $(filter $(THREADED),$(unit) $(stress))
+threaded := $(filter-out $(CONFINED),$(filter $(THREADED),$(unit) $(stress)))
 cmocka   := $(unit) $(e2e)
 support  := $(if $(wildcard tests/support/*.c),$(O)/tests/support.a)
 
