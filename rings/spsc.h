@@ -431,6 +431,15 @@ QUOIT_HOT size_t quoit_spsc_readable(struct quoit_spsc *ring, size_t *at)
 	return quoit_min((size_t)available, (size_t)ring->mask_consumer + 1 - *at);
 }
 
+/*
+ * A reader that has found nothing and will look again asks for the line of the slot that comes
+ * next: then it is on its way together with the tail's, and not after it.
+ */
+QUOIT_HOT void quoit__spsc_expect(const void *slots, size_t slot_bytes, size_t at)
+{
+	__builtin_prefetch((const char *)slots + at * slot_bytes);
+}
+
 /* Up to `most` readable slots on both sides of the wrap. */
 QUOIT_HOT struct quoit_spans quoit_spsc_readable_spans(struct quoit_spsc *ring, size_t most)
 {

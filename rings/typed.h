@@ -229,8 +229,11 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 	QUOIT_HOT bool name##_recv_one(struct name *q, T *item)                                 \
 	{                                                                                       \
 		size_t at;                                                                      \
-		if (!quoit_spsc_readable(&q->ring, &at))                                        \
+		if (!quoit_spsc_readable(&q->ring, &at)) {                                      \
+			at = (size_t)(q->ring.head_own & q->ring.mask_consumer);                \
+			quoit__spsc_expect(q->slots, sizeof(T), at);                            \
 			return false;                                                           \
+		}                                                                               \
 		*item = q->slots[at];                                                           \
 		quoit_spsc_advance(&q->ring, 1);                                                \
 		return true;                                                                    \
@@ -354,32 +357,35 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		quoit_spsc_write_end(&w->at);                                                    \
 	}
 
-#define QUOIT__SPSC_READER(name, T)                                                            \
-	struct name##_reader {                                                                 \
-		struct quoit_spsc_reader at;                                                   \
-		T *slots;                                                                      \
-	};                                                                                     \
-	QUOIT_HOT struct name##_reader name##_read(struct name *q)                             \
-	{                                                                                      \
-		const struct name##_reader r = {quoit_spsc_read(&q->ring), q->slots};          \
-		return r;                                                                      \
-	}                                                                                      \
-	QUOIT_HOT T *name##_take_ref(struct name##_reader *r)                                  \
-	{                                                                                      \
-		size_t at;                                                                     \
-		return quoit_likely(quoit_spsc_read_next(&r->at, &at)) ? r->slots + at : NULL; \
-	}                                                                                      \
-	QUOIT_HOT bool name##_take(struct name##_reader *r, T *item)                           \
-	{                                                                                      \
-		size_t at;                                                                     \
-		if (quoit_unlikely(!quoit_spsc_read_next(&r->at, &at)))                        \
-			return false;                                                          \
-		*item = r->slots[at];                                                          \
-		return true;                                                                   \
-	}                                                                                      \
-	QUOIT_HOT void name##_read_end(struct name##_reader *r)                                \
-	{                                                                                      \
-		quoit_spsc_read_end(&r->at);                                                   \
+#define QUOIT__SPSC_READER(name, T)                                                         \
+	struct name##_reader {                                                              \
+		struct quoit_spsc_reader at;                                                \
+		T *slots;                                                                   \
+	};                                                                                  \
+	QUOIT_HOT struct name##_reader name##_read(struct name *q)                          \
+	{                                                                                   \
+		const struct name##_reader r = {quoit_spsc_read(&q->ring), q->slots};       \
+		return r;                                                                   \
+	}                                                                                   \
+	QUOIT_HOT T *name##_take_ref(struct name##_reader *r)                               \
+	{                                                                                   \
+		size_t at;                                                                  \
+		if (quoit_likely(quoit_spsc_read_next(&r->at, &at)))                        \
+			return r->slots + at;                                               \
+		quoit__spsc_expect(r->slots, sizeof(T), (size_t)(r->at.head & r->at.mask)); \
+		return NULL;                                                                \
+	}                                                                                   \
+	QUOIT_HOT bool name##_take(struct name##_reader *r, T *item)                        \
+	{                                                                                   \
+		const T *const next = name##_take_ref(r);                                   \
+		if (quoit_unlikely(!next))                                                  \
+			return false;                                                       \
+		*item = *next;                                                              \
+		return true;                                                                \
+	}                                                                                   \
+	QUOIT_HOT void name##_read_end(struct name##_reader *r)                             \
+	{                                                                                   \
+		quoit_spsc_read_end(&r->at);                                                \
 	}
 
 QUOIT_C_END
