@@ -240,9 +240,12 @@ tools    := $(patsubst %.c,%,$(filter-out $(e2e:%=%.c),$(wildcard tests/e2e/*.c)
 scripts  := $(wildcard tests/cpp/*.sh tests/e2e/*.sh tests/mutate/wake.sh)
 threaded := $(filter-out $(CONFINED),$(filter $(THREADED),$(unit) $(stress)))
 cmocka   := $(unit) $(e2e)
-support  := $(if $(wildcard tests/support/*.c),$(O)/tests/support.a)
+# Without the upper floors there are no servers to test.
+helpers  := $(filter-out $(if $(filter runtime,$(FLOORS)),,tests/support/server.c), \
+              $(wildcard tests/support/*.c))
+support  := $(if $(helpers),$(O)/tests/support.a)
 
-$(O)/tests/support.a: $(call object,$(wildcard tests/support/*.c))
+$(O)/tests/support.a: $(call object,$(helpers))
 	$(call say,AR,$@)
 	@mkdir -p $(@D); rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -250,7 +253,7 @@ $(O)/tests/support.a: $(call object,$(wildcard tests/support/*.c))
 folder_of = $(notdir $(patsubst %/,%,$(dir $(1))))
 
 $(O)/obj/tests/%.o: include_also = -Itests -Iexamples -Iexamples/$(call folder_of,$*)
-$(call object,$(cmocka:%=%.c) $(wildcard tests/support/*.c)): | $(O)/have-test
+$(call object,$(cmocka:%=%.c) $(helpers)): | $(O)/have-test
 
 define cmocka_program
 $(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) $(LIBRARY)
