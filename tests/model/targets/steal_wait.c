@@ -59,6 +59,7 @@ static struct {
 	QUOIT_ISOLATED uint64_t slots[SLOTS];
 	QUOIT_ISOLATED uint64_t taken[ITEMS_MOST];
 	QUOIT_ISOLATED uint64_t sent; /* the producer's */
+	QUOIT_ISOLATED uint32_t all_sent;
 	QUOIT_ISOLATED uint32_t first_has_ended;
 	QUOIT_ISOLATED uint32_t first_got;
 	QUOIT_ISOLATED struct jobs_consumer seats[2];
@@ -144,6 +145,7 @@ static void producer(const void *arg)
 
 	while (s.sent < plan->items)
 		send_batch(plan);
+	quoit_store_release(&s.all_sent, 1);
 	if (plan->flaw == CLOSE_ONE) {
 		quoit_store_release(&the_lane()->closed, 1);
 		quoit_crowd_signal(&s.waits.crowd);
@@ -266,6 +268,29 @@ static void worker(const void *arg)
 		model_check(!take_one(plan, 0, false), "a wait without deadline ended");
 }
 
+/* All but one. */
+static void most_of_it(const void *arg)
+{
+	const struct plan *plan = arg;
+
+	for (unsigned i = 1; i < plan->items; i++)
+		model_check(!take_one(plan, 0, false), "a wait without deadline ended");
+}
+
+/* Keeps the one it takes until the producer has sent everything. */
+static void holder(const void *arg)
+{
+	struct quoit_spmc_consumer *seat = &s.seats[1].seat;
+	const struct quoit_wait wait = how(arg, false);
+	struct quoit_claim claim;
+
+	model_check(!quoit_spmc_take_wait(seat, 1, &wait, &claim), "the holder's wait ended");
+	s.taken[s.slots[claim.at]] = 1;
+	while (!quoit_load_acquire(&s.all_sent))
+		quoit_relax();
+	quoit_spmc_release(seat, &claim, 1);
+}
+
 /* Tries once, until its deadline, which may be any moment. */
 static void impatient(const void *arg)
 {
@@ -318,6 +343,7 @@ static void finish(const void *arg)
 TARGET(single, THREAD(producer), THREAD(consumer));
 TARGET(alone, THREAD(producer), THREAD(worker));
 TARGET(two, THREAD(producer), THREAD(consumer), THREAD(consumer2));
+TARGET(pinned, THREAD(producer), THREAD(most_of_it), THREAD(holder));
 TARGET(gives_up, THREAD(producer), THREAD(impatient), THREAD(patient));
 
 #define PLAN(...)            \
@@ -371,6 +397,8 @@ const struct model_case model_steal_wait_cases[] = {
 	BOUNDED("until the end of the stream", two, 2, 1, 0, 0, SMALL, .items = 1, .rest = true),
 	BOUNDED("one may give up", gives_up, 3, 1, 2, 1, SMALL, .items = 2),
 	BOUNDED("one may give up a batch", gives_up, 2, 1, 0, 0, SMALL, .items = 2, .batch = 2),
+	BOUNDED("the producer waits to step over what is held", pinned, 2, 0, 1, 0, SMALL,
+		.items = 3),
 	LOSES("no fence at the publisher", "quoit_crowd_fence", MODEL_FENCE, MODEL_DROPPED, SMALL,
 	      .items = 1),
 	LOSES("no fence at the sleeper", "quoit_crowd_arm", MODEL_FENCE, MODEL_DROPPED, SMALL,
@@ -394,6 +422,8 @@ const struct model_case model_steal_wait_cases[] = {
 	MUTANT("asking for the close after the look (D-20)", two, "left behind", 2, 0, NULL,
 	       MODEL_LOAD, MODEL_RELAXED, SMALL, .items = 1, .ends = true, .flaw = CLOSE_LATE),
 	FLAWED("a complete block that tells nobody", alone, .capacity = 1, .block = 1, .items = 2,
+	       .flaw = SPACE_SILENT),
+	FLAWED("a complete block behind a held one that tells nobody", pinned, SMALL, .items = 3,
 	       .flaw = SPACE_SILENT),
 	{.target = NULL},
 };
