@@ -45,6 +45,13 @@ QUOIT_HOT bool quoit_cas_relaxed(uint64_t *p, uint64_t old, uint64_t value)
 					   __ATOMIC_RELAXED);
 }
 
+/* The same, and who acquires the value knows what was known here. */
+QUOIT_HOT bool quoit_cas_release(uint64_t *p, uint64_t old, uint64_t value)
+{
+	return __atomic_compare_exchange_n(p, &old, value, false, __ATOMIC_RELEASE,
+					   __ATOMIC_RELAXED);
+}
+
 /*
  * Write v if the word is still `old`; tells whether it was. The older builtin, a full barrier,
  * because it does not write what it found back through a pointer, which costs a store and a reload.

@@ -127,7 +127,8 @@ bool quoit__lane_step_over(struct quoit_lane *lane, uint64_t want)
 
 size_t quoit_lane_length(const struct quoit_lane *lane)
 {
-	const uint64_t claim = quoit_load(&lane->claim); /* hint: the count is of a moment past */
+	/* claim: pairs with quoit_lane_claim(); first: a tail read later is never behind it */
+	const uint64_t claim = quoit_load_acquire(&lane->claim);
 	const uint64_t slots = lane->block_mask + 1;
 	/* publish: pairs with quoit_lane_publish() */
 	const uint64_t tail = quoit_load_acquire(&lane->tail);

@@ -22,6 +22,7 @@
  * publish  quoit_lane_publish: tail     quoit__lane_look: tail        what is in the slots, what
  *                                                                     is void
  * free     quoit_lane_release: done     quoit__lane_is_free: done     the right to overwrite
+ * claim    quoit_lane_claim: claim      quoit__lane_look: claim       how far the tail had come
  * claim    quoit_lane_claim: claim      was_claimed: claim            nothing: who may go on
  * close    quoit_lane_close: closed     quoit_lane_is_closed          nothing: an event
  * finish   quoit_lane_finish: finished  quoit_lane_is_drained         the final tail
@@ -410,13 +411,15 @@ QUOIT_HOT uint64_t quoit__lane_ahead(uint64_t later, uint64_t earlier)
 
 /*
  * What could be claimed: gives how many slots are published from *position on. `tail_seen` is this
- * consumer's last look at the tail, and is looked at again only when it is used up.
+ * consumer's last look at the tail, and is looked at again only when it is used up. The claim comes
+ * first, and brings what its mover had seen: beside an older tail, a lane that never was empty
+ * might look so.
  */
 QUOIT_HOT uint64_t quoit__lane_look(const struct quoit_lane *lane, uint64_t *tail_seen,
 				    uint64_t *position)
 {
-	const uint64_t claim = quoit_load(&lane->claim); /* hint: moving it tells the truth */
-
+	/* claim: pairs with quoit_lane_claim(); moving it tells the truth */
+	const uint64_t claim = quoit_load_acquire(&lane->claim);
 	uint64_t there = quoit__lane_ahead(*tail_seen, claim);
 
 	*position = claim;
@@ -454,8 +457,8 @@ QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane, uint
 			  quoit_load(&quoit__lane_block(lane, position)->void_at) == position;
 		if (quoit_likely(!is_void))
 			n = quoit_min(n, quoit_min(most, (size_t)there));
-		/* claim: pairs with was_claimed() */
-		if (quoit_unlikely(!quoit_cas_relaxed(&lane->claim, position, position + n)))
+		/* claim: pairs with was_claimed() and quoit__lane_look() */
+		if (quoit_unlikely(!quoit_cas_release(&lane->claim, position, position + n)))
 			return QUOIT_CLAIM_LOST;
 		if (quoit_unlikely(is_void))
 			continue;
@@ -498,11 +501,11 @@ QUOIT_HOT void quoit_lane_release(struct quoit_claim *claim, size_t n)
  */
 QUOIT_HOT bool quoit_lane_has_news(const struct quoit_lane *lane)
 {
-	const uint64_t tail =
-		quoit_load_acquire(&lane->tail); /* publish: pairs with quoit_lane_publish() */
+	/* claim: pairs with quoit_lane_claim(); first, because too early is too much */
+	const uint64_t claim = quoit_load_acquire(&lane->claim);
 
-	/* hint: too early is too much */
-	return quoit__lane_ahead(tail, quoit_load(&lane->claim)) != 0;
+	/* publish: pairs with quoit_lane_publish() */
+	return quoit__lane_ahead(quoit_load_acquire(&lane->tail), claim) != 0;
 }
 
 /* --- status and ending ----------------------------------------------------------------------- */
@@ -513,8 +516,8 @@ QUOIT_HOT bool quoit_lane_has_news(const struct quoit_lane *lane)
  */
 QUOIT_HOT size_t quoit_lane_occupancy(const struct quoit_lane *lane)
 {
-	/* claim first: a tail read later can only be further on, and never behind it by much */
-	const uint64_t claim = quoit_load(&lane->claim); /* hint */
+	/* claim: pairs with quoit_lane_claim(); first: a tail read later is never behind it */
+	const uint64_t claim = quoit_load_acquire(&lane->claim);
 
 	return quoit_min(quoit__lane_ahead(quoit_load(&lane->tail), claim), lane->mask + 1);
 }

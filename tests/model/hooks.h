@@ -95,6 +95,7 @@ void model_relax(void);
 	model_cas_strong(model__at(order, MODEL_CAS, p), model__value(p, old), model__value(p, v))
 #define quoit_cas(p, old, v)	     model__cas_as(MODEL_ACQ_REL, p, old, v)
 #define quoit_cas_relaxed(p, old, v) model__cas_as(MODEL_RELAXED, p, old, v)
+#define quoit_cas_release(p, old, v) model__cas_as(MODEL_RELEASE, p, old, v)
 
 #ifdef QUOIT_TSAN
 #define quoit_fence_full() ((void)0)

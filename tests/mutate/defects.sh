@@ -200,8 +200,8 @@ defect "D-20b: every call begins at the first lane" rings/test_mpsc_read rings/m
 	return round;'
 
 defect "D-21: what another has claimed is taken too" rings/test_lane_race rings/lane.h \
-	'(!quoit_cas_relaxed(&lane->claim, position, position + n)))' \
-	'(!quoit_cas_relaxed(&lane->claim, position, position + n) && false))'
+	'(!quoit_cas_release(&lane->claim, position, position + n)))' \
+	'(!quoit_cas_release(&lane->claim, position, position + n) && false))'
 
 defect "D-22: a claim beyond the end of the array" rings/test_lane rings/lane.h \
 	'			n = quoit_min(n, quoit_min(most, (size_t)there));' \

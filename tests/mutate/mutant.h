@@ -45,6 +45,9 @@ static inline __attribute__((always_inline, unused)) bool mutant_is(int n)
 #define mutant_add(n, p, v)	      (mutant_is(n) ? mutant__add(p, v) : quoit_add(p, v))
 #define mutant_cas(n, p, old, v)      (mutant_is(n) ? mutant__cas(p, old, v) : quoit_cas(p, old, v))
 
+#define mutant_cas_release(n, p, old, v) \
+	(mutant_is(n) ? quoit_cas_relaxed(p, old, v) : quoit_cas_release(p, old, v))
+
 #ifdef QUOIT_MODEL
 #define mutant__exchange(p, v) model__exchange_as(MODEL_RELAXED, p, v)
 #define mutant__add(p, v)      model__add_as(MODEL_RELAXED, p, v)

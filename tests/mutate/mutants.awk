@@ -30,7 +30,7 @@
 # let be, and macros unless they define functions of a type (name##_verb).
 
 BEGIN {
-	orders = "^quoit_(load_acquire|store_release|exchange|add|cas)$"
+	orders = "^quoit_(load_acquire|store_release|exchange|add|cas|cas_release)$"
 	fences = "^quoit_(fence_full|wake_fence|event_fence)$"
 	signals = "^(quoit_notify_ring|quoit_wake_(arm|disarm)|quoit_event_(signal|wake)|" \
 		"quoit__event_tell|quoit__(spsc|lane)_notify|quoit__[a-z]*_wake_reader|" \

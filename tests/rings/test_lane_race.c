@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_lane_race.c - what may happen between a consumer's look at a lane and its move, made to
- * happen: the plain loads of lane.h call an intruder here, which does in one thread what other
+ * happen: the looks of lane.h call an intruder here, which does in one thread what other
  * consumers and the producer would do in theirs.
  */
 #include <setjmp.h>
@@ -18,7 +18,7 @@ static void (*intruder)(void);
 
 static uint64_t load_and_be_disturbed(const uint64_t *from)
 {
-	const uint64_t value = quoit_load(from);
+	const uint64_t value = quoit_load_acquire(from);
 	void (*const now)(void) = intruder;
 
 	intruder = NULL; /* it loads too */
@@ -27,8 +27,15 @@ static uint64_t load_and_be_disturbed(const uint64_t *from)
 	return value;
 }
 
-#undef quoit_load
-#define quoit_load(p) load_and_be_disturbed(p)
+static uint32_t load_a_flag(const uint32_t *from)
+{
+	return quoit_load_acquire(from);
+}
+
+#undef quoit_load_acquire
+#define quoit_load_acquire(p) \
+	_Generic((p), uint32_t *: load_a_flag, const uint32_t *: load_a_flag, \
+		 uint64_t *: load_and_be_disturbed, const uint64_t *: load_and_be_disturbed)(p)
 #include <rings/lane_checks.h>
 
 static struct fixture f;

@@ -28,6 +28,13 @@ enum flaw {
 	EARLY_RELEASE, /* gives a claim back before it has worked on it */
 };
 
+enum question {
+	FOR_A_CLAIM,
+	FOR_NEWS,
+	FOR_THE_LENGTH,
+	FOR_THE_OCCUPANCY,
+};
+
 struct plan {
 	unsigned capacity;
 	unsigned block; /* slots */
@@ -39,6 +46,7 @@ struct plan {
 	bool in_halves; /* a claim is given back in two parts */
 	bool by_close; /* the producer closes at its end, and that is what the consumer waits for */
 	unsigned seats;
+	enum question asks;
 	enum flaw flaw;
 };
 
@@ -309,6 +317,51 @@ static void observer(const void *arg)
 	}
 }
 
+/* One item is there before, one comes, and one goes once both were there: it was never empty. */
+static void setup_one(const void *arg)
+{
+	setup(arg);
+	s.sent += send_some(arg);
+}
+
+static void one_more(const void *arg)
+{
+	s.sent += send_some(arg);
+}
+
+static void one_less(const void *arg)
+{
+	struct quoit_claim claim;
+
+	(void)arg;
+	while (quoit_load_acquire(&the_lane()->tail) < 2)
+		quoit_relax();
+	while (quoit_spmc_claim(&s.seats[0].seat, 1, &claim) != QUOIT_CLAIM_GOT)
+		quoit_relax();
+}
+
+static void asker(const void *arg)
+{
+	const struct plan *plan = arg;
+	struct quoit_claim claim;
+	bool empty = false;
+
+	switch (plan->asks) {
+	case FOR_A_CLAIM:
+		empty = quoit_spmc_claim(&s.seats[1].seat, 1, &claim) == QUOIT_CLAIM_EMPTY;
+		break;
+	case FOR_NEWS:
+		empty = !quoit_spmc_has_news(&s.seats[1].seat);
+		break;
+	case FOR_THE_LENGTH:
+		empty = quoit_spmc_is_empty(&s.q.ring);
+		break;
+	case FOR_THE_OCCUPANCY:
+		empty = !quoit_lane_occupancy(the_lane());
+	}
+	model_check(!empty, "empty, and it never was");
+}
+
 static void closer(const void *arg)
 {
 	(void)arg;
@@ -386,6 +439,7 @@ TARGET(seen, setup, finish, THREAD(producer), THREAD(consumer), THREAD(observer)
 TARGET(closed, setup, finish, THREAD(producer), THREAD(consumer), THREAD(closer));
 TARGET(asleep, setup_sleeping, finish, THREAD(producer), THREAD(sleeper));
 TARGET(asleep_closed, setup_sleeping, finish, THREAD(producer), THREAD(sleeper), THREAD(closer));
+TARGET(never_empty, setup_one, NULL, THREAD(one_more), THREAD(one_less), THREAD(asker));
 TARGET(seats, setup, finish_seats, THREAD(guest), THREAD(guest2), THREAD(closer));
 
 #define PLAN(...)            \
@@ -457,6 +511,13 @@ const struct model_case model_lane_cases[] = {
 	CORRECT("the consumer comes late", late, 1, 1, TINY, .items = 2),
 	CORRECT("the end is known by the close", one, 2, 1, TINY, .items = 2, .by_close = true),
 	CORRECT("a full one is closed", full, 4, 2, TINY, .items = 3),
+	CORRECT("who claims from what never was empty", never_empty, 2, 2, TINY, .items = 2),
+	CORRECT("who looks for news in what never was empty", never_empty, 2, 2, TINY, .items = 2,
+		.asks = FOR_NEWS),
+	CORRECT("who asks for the length of what never was empty", never_empty, 2, 2, TINY,
+		.items = 2, .asks = FOR_THE_LENGTH),
+	CORRECT("who asks how full what never was empty is", never_empty, 2, 2, TINY, .items = 2,
+		.asks = FOR_THE_OCCUPANCY),
 	CORRECT("two want one seat", seats, 3, 1, TINY, .seats = 1),
 
 	BREAKS("publish is relaxed", one, "race on slots", "quoit_lane_publish", MODEL_STORE,
