@@ -251,7 +251,7 @@ defect "D-33: buffers that share lines" rings/test_buffer_pool rings/buffer_pool
 
 defect "D-61: spinning has no deadline" rings/test_wait rings/wait.c \
 	'		if (waiter->step % PAUSES_PER_LOOK == 0)
-			waiter->expired = is_late(waiter);' ''
+			waiter->expired = quoit__waiter_is_late(waiter);' ''
 
 defect "D-60: a counter that nobody writes" rings/test_metrics rings/spsc.h \
 	'	quoit__meter_batch(quoit__spsc_meter(ring, consumer), n);' ''
