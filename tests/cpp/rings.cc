@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rings.cc - every typed ring from C++17: items go in and come out through each of its ways.
+ * rings.cc - every typed ring and pool from C++17: what goes in comes out, each way.
  *
  * rings.sh builds it with each C++ compiler there is, warnings being errors, and runs it. What the
  * functions do is tested in C; here they must compile, link and be callable with lambdas, const
@@ -12,6 +12,10 @@
 #include <thread>
 #include <vector>
 
+#include <quoit/rings/buffer_cache.h>
+#include <quoit/rings/fixed_pool.h>
+#include <quoit/rings/notifier.h>
+#include <quoit/rings/shared_pool.h>
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>
 #include <quoit/rings/typed_shared.h>
@@ -40,6 +44,10 @@ QUOIT_MPSC(posts, order);
 QUOIT_SPMC(tasks, order);
 QUOIT_MPMC(jobs, order);
 QUOIT_RING_U64(words, 8);
+QUOIT_FIXED_POOL(seats, order, 3);
+QUOIT_POOL_U64(numbers, 65);
+QUOIT_SHARED_POOL(desks, order, 3);
+QUOIT_SHARED_POOL_U64(tickets, 5);
 
 constexpr std::size_t capacity = 64;
 
@@ -309,6 +317,76 @@ void mpmc_jobs()
 	jobs_destroy(&q);
 }
 
+/* --- pools and the bell ---------------------------------------------------------------------- */
+
+void pools_of_one_owner()
+{
+	static seats pool;
+	static numbers words_pool;
+	std::uint32_t seat = 0, taken = 0;
+
+	seats_init(&pool);
+	numbers_init(&words_pool);
+	while (seats_acquire(&pool, &seat))
+		*seats_at(&pool, seat) = make(taken++);
+	CHECK(taken == seats_capacity(&pool) && seats_is_full(&pool));
+	CHECK(!seats_release(&pool, seat) && seats_release(&pool, seat) && !seats_at(&pool, seat));
+	CHECK(seats_available(&pool) == 1 && seats_in_use(&pool) == 2);
+	CHECK(numbers_is_empty(&words_pool) && numbers_acquire(&words_pool, &seat));
+	numbers_set(&words_pool, seat, 42);
+	CHECK(numbers_get(&words_pool, seat) == 42);
+}
+
+void pools_of_many()
+{
+	static desks pool;
+	static tickets words_pool;
+	quoit_buffer_pool_options options = {};
+	quoit_buffer_pool *buffers = nullptr;
+	quoit_buffer_cache cache;
+	std::uint32_t handles[3] = {}, len = 0;
+
+	desks_init(&pool);
+	tickets_init(&words_pool);
+	CHECK(desks_acquire_many(&pool, handles, 3) == 3 && desks_in_use(&pool) == 3);
+	*desks_at(&pool, handles[0]) = make(1);
+	CHECK(!desks_release_many(&pool, handles, 3) && desks_release(&pool, handles[0]));
+	CHECK(desks_available(&pool) == desks_capacity(&pool));
+	CHECK(tickets_acquire(&words_pool, handles));
+	tickets_set(&words_pool, handles[0], 42);
+	CHECK(tickets_get(&words_pool, handles[0]) == 42);
+	options.slab_bytes = 100;
+	options.count = 3;
+	options.node = -1;
+	CHECK(!quoit_buffer_pool_create(&options, &buffers, nullptr));
+	if (!buffers)
+		return;
+	quoit_buffer_cache_init(&cache, buffers);
+	CHECK(quoit_buffer_cache_alloc(&cache, handles));
+	CHECK(!quoit_buffer_pool_set_len(buffers, handles[0], 9));
+	CHECK(quoit_buffer_pool_get(buffers, handles[0], &len) && len == 9);
+	CHECK(!quoit_buffer_cache_free(&cache, handles[0]));
+	quoit_buffer_cache_flush(&cache);
+	CHECK(quoit_buffer_pool_available(buffers) == 3);
+	quoit_buffer_pool_destroy(buffers);
+}
+
+void bells()
+{
+	static quoit_notifier bell;
+	static words w;
+
+	words_init(&w);
+	CHECK(!quoit_notifier_init(&bell));
+	quoit_spsc_attach(&w.ring, quoit_notifier_ref(&bell));
+	quoit_notifier_arm(&bell);
+	CHECK(words_push(&w, 1) && quoit_notifier_consume(&bell) == 1);
+	quoit_notifier_disarm(&bell);
+	CHECK(quoit_notifier_destroy(&bell));
+	quoit_notifier_unref(&bell);
+	CHECK(!quoit_notifier_destroy(&bell));
+}
+
 } /* namespace */
 
 int main()
@@ -319,6 +397,9 @@ int main()
 	part("u64: push and pop", u64_words);
 	part("MPSC: register, send, consume", mpsc_posts);
 	part("SPMC: claim, release, steal, pop", spmc_tasks);
+	part("pools of one owner", pools_of_one_owner);
+	part("pools of many threads, buffers", pools_of_many);
+	part("a notifier", bells);
 	part("MPMC: two threads on each side", mpmc_jobs);
 	return failures != 0;
 }
