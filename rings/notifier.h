@@ -77,7 +77,9 @@ QUOIT_HOT struct quoit_notify *quoit_notifier_ref(struct quoit_notifier *notifie
 }
 
 /*
- * A ring has been detached, or all its producers have ended: nobody rings for it any more.
+ * A ring has been detached, or all its producers have ended: nobody rings for it any more. That a
+ * ring is drained is not enough, because the end is seen before its bell has rung: join whoever
+ * finishes or closes it, or attach NULL to a channel until that is not -EBUSY any more.
  * Thread: any that knows.
  */
 QUOIT_HOT void quoit_notifier_unref(struct quoit_notifier *notifier)

@@ -533,7 +533,8 @@ QUOIT_HOT void quoit_spsc_finish(struct quoit_spsc *ring)
 }
 
 /*
- * Has the producer finished, and has everything been read? Once true, true for ever.
+ * Has the producer finished, and has everything been read? Once true, true for ever. The producer
+ * may still be about to ring for it: join it before what is attached goes, or the ring.
  * Thread: consumer.
  */
 QUOIT_HOT bool quoit_spsc_is_drained(struct quoit_spsc *ring)

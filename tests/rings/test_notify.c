@@ -21,10 +21,14 @@
 ssize_t __real_write(int fd, const void *data, size_t bytes);
 ssize_t __wrap_write(int fd, const void *data, size_t bytes);
 
-static int interruptions; /* of the writes to come */
+static int interruptions;	   /* of the writes to come */
+static struct quoit_spsc *watched; /* when the bell is about to ring */
+static bool was_drained;
 
 ssize_t __wrap_write(int fd, const void *data, size_t bytes)
 {
+	if (watched)
+		was_drained = quoit_spsc_is_drained(watched);
 	if (!interruptions)
 		return __real_write(fd, data, bytes);
 	interruptions--;
@@ -316,6 +320,19 @@ static void in_every_order_of_steps_the_reader_sees_or_hears(void **state)
 
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* D-10: so a reader that has seen the end still has to join the producer before it lets go. */
+static void the_end_is_seen_before_its_bell_has_rung(void **state)
+{
+	struct fixture *f = *state;
+
+	quoit_wake_arm(&f->wake);
+	watched = &f->ring;
+	quoit_spsc_finish(&f->ring);
+	watched = NULL;
+	assert_true(was_drained);
+	assert_int_equal(heard(f), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +350,7 @@ int main(void)
 		WITH_FIXTURE(rings_that_share_a_notifier_wake_their_reader_once),
 		WITH_FIXTURE(a_ring_without_a_notifier_counts_and_rings_nothing),
 		WITH_FIXTURE(closing_rings_a_sleeping_reader),
+		WITH_FIXTURE(the_end_is_seen_before_its_bell_has_rung),
 		WITH_FIXTURE(in_every_order_of_steps_the_reader_sees_or_hears),
 	};
 
