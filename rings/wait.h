@@ -98,7 +98,8 @@ enum quoit_wait_kind {
 };
 
 /*
- * One way to wait, passed by pointer and never kept.
+ * One way to wait, passed by pointer and never kept; quoit_wait_block() and quoit_wait_for() make
+ * the usual ones.
  * Units: nanoseconds; the deadline is a time of quoit_clock_now_ns(), of every kind alike.
  */
 struct quoit_wait {
@@ -118,6 +119,36 @@ struct quoit_wait {
  * there is none (the answer is 0), and one too far away to be told is none either.
  */
 uint64_t quoit_deadline_ns(int64_t timeout_ns);
+
+/*
+ * What most who wait mean, for ever: sleep until woken. In C, `&(struct quoit_wait){...}` does as
+ * well; in C++ one needs a variable either way.
+ *
+ *     const struct quoit_wait how = quoit_wait_block();
+ *
+ * Thread: any.
+ */
+QUOIT_HOT struct quoit_wait quoit_wait_block(void)
+{
+	const struct quoit_wait how = {QUOIT_WAIT_BLOCK, 0, 0, 0, 0};
+
+	return how;
+}
+
+/*
+ * Wait in this way, and give up `timeout_ns` from now; with QUOIT_FOREVER never. PHASED gets its
+ * usual figures. The deadline is a moment: make another one for another wait.
+ * Thread: any.   Cost: a reading of the clock.
+ */
+QUOIT_HOT struct quoit_wait quoit_wait_for(enum quoit_wait_kind kind, int64_t timeout_ns)
+{
+	const bool phased = kind == QUOIT_WAIT_PHASED;
+	const struct quoit_wait how = {kind, phased ? (uint32_t)QUOIT_PHASED_SPINS : 0,
+				       phased ? (uint32_t)QUOIT_PHASED_YIELDS : 0, 0,
+				       quoit_deadline_ns(timeout_ns)};
+
+	return how;
+}
 
 /* Is this a way to wait at all? Errors: -EINVAL for an unknown kind, or TIMED without a deadline.
  */

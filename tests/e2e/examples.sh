@@ -27,4 +27,6 @@ expect "03_zero_copy passes pictures, and every buffer comes back" \
 	'^256 buffers, 256 of them free in the end' "$O/examples/03_zero_copy" 2000
 expect "03_zero_copy is refused what it gives back twice" \
 	'^2000 handles were given back twice, and refused' "$O/examples/03_zero_copy" 2000
+expect "05_pipeline hands over what three producers sent, and comes to its end" \
+	'^60000 orders from 3 producers, 0 out of order' "$O/examples/05_pipeline" 20000
 exit $status

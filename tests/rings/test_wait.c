@@ -89,6 +89,33 @@ static void spinning_alone_is_never_done(void **state)
 	assert_false(quoit_backoff_is_done(&backoff));
 }
 
+static void the_usual_ways_to_wait_are_ways_and_have_the_deadline_asked_for(void **state)
+{
+	struct quoit_wait how = quoit_wait_block();
+
+	(void)state;
+	assert_int_equal(how.kind, QUOIT_WAIT_BLOCK);
+	assert_int_equal(how.deadline_ns, 0);
+	assert_int_equal(quoit_wait_check(&how), 0);
+	stopped_at_ns = 5000000000;
+	for (int kind = QUOIT_WAIT_SPIN; kind <= QUOIT_WAIT_PHASED; kind++) {
+		const bool phased = kind == QUOIT_WAIT_PHASED;
+
+		how = quoit_wait_for((enum quoit_wait_kind)kind, 7);
+		assert_int_equal(how.kind, kind);
+		assert_int_equal(how.deadline_ns, 5000000007);
+		assert_int_equal(how.spins, phased ? QUOIT_PHASED_SPINS : 0);
+		assert_int_equal(how.yields, phased ? QUOIT_PHASED_YIELDS : 0);
+		assert_int_equal(how.sleep_ns, 0);
+		assert_int_equal(quoit_wait_check(&how), 0);
+	}
+	stopped_at_ns = 0;
+	how = quoit_wait_for(QUOIT_WAIT_TIMED, QUOIT_FOREVER);
+	assert_int_equal(quoit_wait_check(&how), -EINVAL);
+	how = quoit_wait_for(QUOIT_WAIT_YIELD, QUOIT_FOREVER);
+	assert_int_equal(how.deadline_ns, 0);
+}
+
 static void a_deadline_is_a_time_and_none_is_0(void **state)
 {
 	const uint64_t before = quoit_clock_now_ns();
@@ -367,6 +394,7 @@ int main(void)
 		cmocka_unit_test(backoff_pauses_seven_times_and_yields_four_times),
 		cmocka_unit_test(spinning_alone_is_never_done),
 		cmocka_unit_test(a_deadline_is_a_time_and_none_is_0),
+		cmocka_unit_test(the_usual_ways_to_wait_are_ways_and_have_the_deadline_asked_for),
 		cmocka_unit_test(only_the_six_kinds_are_ways_to_wait),
 		cmocka_unit_test(every_kind_ends_at_its_deadline_and_not_before),
 		cmocka_unit_test(a_sleep_is_cut_short_by_the_deadline),
