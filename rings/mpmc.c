@@ -358,13 +358,14 @@ void quoit_mpmc_close(struct quoit_mpmc *ring)
 	struct quoit_notify *notify;
 
 	pthread_mutex_lock(&registry->lock);
-	/* close: pairs with quoit_mpmc_is_closed() and quoit_mpmc_is_drained() */
-	quoit_store_release(&ring->closed, 1);
+	/* First the lanes: who sees the ring closed must find each of them closed. */
 	for (size_t i = 0; i < ring->lane_count; i++)
 		quoit_lane_close(&ring->lanes[i]->lane);
+	/* close: pairs with quoit_mpmc_is_closed() and quoit_mpmc_is_drained() */
+	quoit_store_release(&ring->closed, 1);
+	/* The ring's own: who was woken for a lane may have looked too early for this. */
 	if (ring->crowd)
-		quoit_crowd_signal_all(ring->crowd); /* there may be no lane */
-	/* The bell of the ring itself: there may be no lane at all. */
+		quoit_crowd_signal_all(ring->crowd);
 	notify = registry->notify;
 	if (notify) {
 		quoit_wake_fence();

@@ -17,7 +17,7 @@
  * edge     released by                          acquired by             carries
  * lanes    choose_lane: lane_count              quoit__mpmc_lanes       the lane and its slots
  * shards   deal: seating                        quoit__mpmc_search      who is registered
- * close    quoit_mpmc_close: closed             quoit_mpmc_is_closed    the last of the lanes
+ * close    quoit_mpmc_close: closed             quoit_mpmc_is_closed    all lanes are closed
  */
 #ifndef QUOIT_RINGS_MPMC_H
 #define QUOIT_RINGS_MPMC_H
@@ -389,8 +389,9 @@ QUOIT_HOT bool quoit_mpmc_is_empty(const struct quoit_mpmc *ring)
 size_t quoit_mpmc_pending(const struct quoit_mpmc *ring);
 
 /*
- * Let no new reservation and no registration succeed, and wake all who sleep to tell them. The ring
- * has ended when it is drained.
+ * Let no new reservation succeed and no producer register, and wake all who sleep to tell them. The
+ * lanes are closed one after the other, and the ring says that it is closed behind the last of
+ * them. It has ended when it is drained.
  * Thread: any.   Cost: a lock.
  */
 void quoit_mpmc_close(struct quoit_mpmc *ring);

@@ -407,14 +407,15 @@ void quoit_mpsc_close(struct quoit_mpsc *channel)
 		quoit__mpsc_unlock(channel);
 		return;
 	}
-	quoit_store_release(&channel->closed, 1); /* close: pairs with quoit_mpsc_is_closed() */
+	/* First the lanes: who sees the channel closed must find each of them closed. */
 	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
 		struct quoit_mpsc_lane *const lane = quoit__mpsc_lane(channel, id);
 
 		if (quoit_load(&lane->state) == QUOIT_MPSC_LIVE) /* changes under the lock */
 			quoit_spsc_close(&lane->ring);
 	}
-	/* The event and the bell of the channel itself: there may be no lane at all. */
+	quoit_store_release(&channel->closed, 1); /* close: pairs with quoit_mpsc_is_closed() */
+	/* The channel's own: who was woken for a lane may have looked too early for this. */
 	if (channel->data_event)
 		quoit_event_signal(channel->data_event);
 	notify = channel->seats->notify;

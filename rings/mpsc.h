@@ -19,7 +19,7 @@
  * enter  quoit_directory_add                quoit_directory_count            a new lane
  * seat   seat_producer: state               quoit__mpsc_retire: state        a lane used again
  * leave  quoit__mpsc_retire: state          take_drained: state              a lane read to its end
- * close  quoit_mpsc_close: closed           quoit_mpsc_is_closed: closed     nothing: an event
+ * close  quoit_mpsc_close: closed           quoit_mpsc_is_closed: closed     all lanes are closed
  * gone   quoit_mpsc_deregister: producers   quoit_mpsc_producers: producers  "it touches nothing"
  *
  * and in each lane those of spsc.h. How the consumer reads is in mpsc_read.h, how both sides wait
@@ -216,7 +216,8 @@ void quoit_mpsc_adopt(struct quoit_mpsc_producer *producer);
 /*
  * Let no new reservation succeed in any lane and nobody register, and wake the consumer to tell it.
  * What is reserved may still be committed; the channel has ended when quoit_mpsc_is_drained() says
- * so. Closing again does nothing.
+ * so. The lanes are closed one after the other, and the channel says that it is closed behind the
+ * last of them. Closing again does nothing.
  * Thread: any.
  */
 void quoit_mpsc_close(struct quoit_mpsc *channel);
