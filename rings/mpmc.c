@@ -276,7 +276,7 @@ int quoit_mpmc_register_consumer(struct quoit_mpmc *ring, struct quoit_mpmc_cons
 	pthread_mutex_lock(&registry->lock);
 	while (seat < registry->options.consumers_most && registry->consuming[seat])
 		seat++;
-	if (quoit_load(&ring->closed)) /* under the lock */
+	if (quoit_mpmc_is_drained(ring))
 		rc = -ESHUTDOWN;
 	else if (seat == registry->options.consumers_most)
 		rc = -EUSERS;

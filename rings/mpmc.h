@@ -165,10 +165,12 @@ QUOIT_MUST_CHECK int quoit_mpmc_register_producer(struct quoit_mpmc *ring,
 void quoit_mpmc_deregister_producer(struct quoit_mpmc_producer *producer);
 
 /*
- * Become a consumer. Shards are dealt anew whenever somebody comes or goes.
+ * Become a consumer. Shards are dealt anew whenever somebody comes or goes. Who comes after the
+ * close still gets what is unread.
  *
  * Thread: the consumer's own.   Owns: `consumer` is the caller's.
- * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is closed.
+ * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is drained.
+ * Cost: a lock; once the ring is closed also a load for each block of each lane.
  */
 QUOIT_MUST_CHECK int quoit_mpmc_register_consumer(struct quoit_mpmc *ring,
 						  struct quoit_mpmc_consumer *consumer);

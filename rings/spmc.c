@@ -27,7 +27,7 @@ int quoit_spmc_register_consumer(struct quoit_spmc *ring, struct quoit_spmc_cons
 
 	/* Never above the limit, not even for a moment (defect D-26). */
 	do {
-		if (quoit_lane_is_closed(&ring->lane))
+		if (quoit_spmc_is_drained(ring))
 			return -ESHUTDOWN;
 		seated = quoit_load(&ring->consumers); /* hint: the exchange looks again */
 		if (seated >= ring->consumers_most)

@@ -91,9 +91,10 @@ QUOIT_HOT void quoit_spmc_attach(struct quoit_spmc *ring, struct quoit_notify *n
 }
 
 /*
- * Take a seat as a consumer.
+ * Take a seat as a consumer. Who comes after the close still gets what is unread.
  * Thread: any.   Owns: `consumer` is the caller's, used by one thread at a time.
- * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is closed.
+ * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is drained.
+ * Cost: an exchange; once the producer has finished also a load for each block.
  */
 QUOIT_MUST_CHECK int quoit_spmc_register_consumer(struct quoit_spmc *ring,
 						  struct quoit_spmc_consumer *consumer);

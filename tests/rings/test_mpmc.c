@@ -156,7 +156,6 @@ static void seats_are_limited_and_can_be_had_again(void **state)
 	jobs_deregister_consumer(&f.c[0]);
 	quoit_mpmc_close(f.q.ring);
 	assert_int_equal(jobs_register_producer(&f.q, &late_producer), -ESHUTDOWN);
-	assert_int_equal(jobs_register_consumer(&f.q, &late), -ESHUTDOWN);
 	end(&f);
 }
 
@@ -363,6 +362,37 @@ static void drained_means_closed_left_read_and_given_back(void **state)
 	assert_false(quoit_mpmc_is_drained(f.q.ring));
 	jobs_release(&f.c[0], &held, 1);
 	assert_true(quoit_mpmc_is_drained(f.q.ring));
+	end(&f);
+}
+
+/* Start workers, send, close, wait for the workers: however late they begin, nothing is left. */
+static void who_comes_after_the_close_gets_what_is_left(void **state)
+{
+	struct quoit_claim held = {0};
+	struct jobs_consumer late;
+	struct fixture f;
+	struct job items[9];
+	struct job *at;
+
+	(void)state;
+	start(&f, &plain, 1, 0);
+	assert_int_equal(send(&f, 0, 10), 10);
+	quoit_mpmc_close(f.q.ring);
+	assert_int_equal(jobs_register_consumer(&f.q, &f.c[0]), 0); /* its producer is there */
+	jobs_deregister_producer(&f.p[0]);
+	assert_int_equal(jobs_register_consumer(&f.q, &late), 0);
+	assert_int_equal(jobs_steal(&late, items, 9), 9);
+	see(&f, items, 9);
+	jobs_deregister_consumer(&late);
+	at = jobs_take(&f.c[0], 1, &held);
+	assert_non_null(at);
+	see(&f, at, 1);
+	assert_int_equal(jobs_register_consumer(&f.q, &late), 0); /* it is not given back yet */
+	jobs_deregister_consumer(&late);
+	jobs_release(&f.c[0], &held, 1);
+	assert_int_equal(jobs_register_consumer(&f.q, &late), -ESHUTDOWN);
+	jobs_deregister_consumer(&f.c[0]);
+	assert_int_equal(jobs_register_consumer(&f.q, &late), -ESHUTDOWN);
 	end(&f);
 }
 
@@ -592,6 +622,7 @@ int main(void)
 		cmocka_unit_test(open_claims_on_every_lane_hold_nobody_up),
 		cmocka_unit_test(what_a_producer_leaves_unread_is_read_and_the_next_goes_on),
 		cmocka_unit_test(drained_means_closed_left_read_and_given_back),
+		cmocka_unit_test(who_comes_after_the_close_gets_what_is_left),
 		cmocka_unit_test(a_ring_that_is_not_closed_is_never_drained),
 		cmocka_unit_test(a_sleeping_reader_hears_every_lane_and_the_end),
 		cmocka_unit_test(a_reader_of_a_ring_without_lanes_hears_the_end),

@@ -138,8 +138,6 @@ static void seats_are_limited_and_can_be_had_again(void **state)
 		jobs_deregister_consumer(&c[2]);
 		jobs_deregister_consumer(&c[3]);
 	}
-	quoit_spmc_close(&f.q.ring);
-	assert_int_equal(jobs_register_consumer(&f.q, &c[0]), -ESHUTDOWN);
 }
 
 #define SEATS	3
@@ -423,6 +421,33 @@ static void a_closed_ring_takes_no_more_and_is_read_to_its_end(void **state)
 	end(&f);
 }
 
+/* Start workers, send, finish, wait for the workers: however late they begin, nothing is left. */
+static void who_comes_after_the_close_gets_what_is_left(void **state)
+{
+	struct jobs_consumer early, late;
+	struct quoit_claim held = {0};
+	struct fixture f;
+
+	(void)state;
+	start(&f, 2);
+	assert_int_equal(send(&f, 10), 10);
+	quoit_spmc_close(&f.q.ring);
+	assert_int_equal(jobs_register_consumer(&f.q, &early), 0); /* something may be reserved */
+	quoit_spmc_finish(&f.q.ring);
+	assert_int_equal(jobs_register_consumer(&f.q, &late), 0);
+	assert_int_equal(jobs_steal(&late, f.items, 9), 9);
+	jobs_deregister_consumer(&late);
+	assert_non_null(jobs_take(&early, 1, &held));
+	assert_int_equal(jobs_register_consumer(&f.q, &late), 0); /* it is not given back yet */
+	jobs_deregister_consumer(&late);
+	jobs_release(&early, &held, 1);
+	assert_int_equal(jobs_register_consumer(&f.q, &late), -ESHUTDOWN);
+	jobs_deregister_consumer(&early);
+	assert_int_equal(jobs_register_consumer(&f.q, &late), -ESHUTDOWN);
+	f.got = 10;
+	end(&f);
+}
+
 /* The functions beneath the typed shell, which has its own way to copy. */
 static void without_types_slots_are_reserved_published_and_taken(void **state)
 {
@@ -500,6 +525,7 @@ int main(void)
 		cmocka_unit_test(what_was_claimed_by_popping_waits_for_the_popper),
 		cmocka_unit_test(lingering_happens_after_catching_up_and_hides_nothing),
 		cmocka_unit_test(a_closed_ring_takes_no_more_and_is_read_to_its_end),
+		cmocka_unit_test(who_comes_after_the_close_gets_what_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

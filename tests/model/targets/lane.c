@@ -509,6 +509,8 @@ const struct model_case model_lane_cases[] = {
 	BOUNDED("the reader sleeps, closed by somebody else", asleep_closed, 3, 1, 2, 1, TINY,
 		.items = 2),
 	CORRECT("the consumer comes late", late, 1, 1, TINY, .items = 2),
+	CORRECT("the consumer comes late, maybe behind the close", late, 1, 1, TINY, .items = 2,
+		.by_close = true),
 	CORRECT("the end is known by the close", one, 2, 1, TINY, .items = 2, .by_close = true),
 	CORRECT("a full one is closed", full, 4, 2, TINY, .items = 3),
 	CORRECT("who claims from what never was empty", never_empty, 2, 2, TINY, .items = 2),
