@@ -3,7 +3,8 @@
  * quoit.h - everything, for programs. Files of the library include the narrow headers.
  *
  * Read in this order: runtime.h starts the cores, core.h is one core as handlers see it, stream.h a
- * connection, mail.h messages between cores, timer.h time; typed.h and spsc.h are the rings below.
+ * connection, mail.h messages between cores, timer.h time; typed.h, typed_mpsc.h and typed_shared.h
+ * are the rings below, then their pools, and how a thread waits or a foreign loop is woken.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -15,7 +16,17 @@
 #include <quoit/runtime/timer.h>
 #include <quoit/runtime/stats.h>
 #include <quoit/rings/typed.h>
-#include <quoit/rings/spsc.h>
+#include <quoit/rings/typed_mpsc.h>
+#include <quoit/rings/typed_shared.h>
+#include <quoit/rings/channels.h>
+#include <quoit/rings/u64.h>
+#include <quoit/rings/fixed_pool.h>
+#include <quoit/rings/shared_pool.h>
+#include <quoit/rings/buffer_cache.h>
+#include <quoit/rings/wait.h>
+#include <quoit/rings/notifier.h>
+#include <quoit/rings/metrics.h>
+#include <quoit/rings/copy.h>
 #include <quoit/numa/clock.h>
 
 #endif
