@@ -73,6 +73,11 @@ double quoit_metrics_batch_mean(const struct quoit_metrics *metrics)
 	return quotient(metrics->items_sent, metrics->batches_sent);
 }
 
+double quoit_metrics_batch_received_mean(const struct quoit_metrics *metrics)
+{
+	return quotient(metrics->items_received, metrics->batches_received);
+}
+
 double quoit_metrics_held_ns_mean(const struct quoit_metrics *metrics)
 {
 	return quotient(metrics->held_ns, metrics->batches_held);

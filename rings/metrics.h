@@ -81,6 +81,9 @@ void quoit_metrics_merge(struct quoit_metrics *into, const struct quoit_metrics 
 /* Items a batch sent on average; 0 without any. */
 double quoit_metrics_batch_mean(const struct quoit_metrics *metrics);
 
+/* Items a batch received on average, that is freed at once; 0 without any. */
+double quoit_metrics_batch_received_mean(const struct quoit_metrics *metrics);
+
 /* Units: nanoseconds a batch was held on average; 0 without any. */
 double quoit_metrics_held_ns_mean(const struct quoit_metrics *metrics);
 

@@ -252,6 +252,7 @@ static void metrics_add_up_and_give_means_and_rates(void **state)
 					.batches_sent = 4,
 					.batch_sent_max = 6,
 					.items_received = 10,
+					.batches_received = 2,
 					.batches_held = 2,
 					.held_ns = 50,
 					.held_ns_min = 20,
@@ -260,6 +261,7 @@ static void metrics_add_up_and_give_means_and_rates(void **state)
 					.batches_sent = 2,
 					.batch_sent_max = 1,
 					.items_received = 2,
+					.batches_received = 2,
 					.batches_held = 1,
 					.held_ns = 10,
 					.held_ns_min = 10,
@@ -276,9 +278,11 @@ static void metrics_add_up_and_give_means_and_rates(void **state)
 	assert_int_equal(sum.held_ns_min, 10);
 	assert_int_equal(sum.held_ns_max, 30);
 	assert_true(quoit_metrics_batch_mean(&sum) == 2.0);
+	assert_true(quoit_metrics_batch_received_mean(&sum) == 3.0);
 	assert_true(quoit_metrics_held_ns_mean(&sum) == 20.0);
 	assert_true(quoit_metrics_rate(&sum, 6) == 2e9);
 	assert_true(quoit_metrics_batch_mean(&none) == 0);
+	assert_true(quoit_metrics_batch_received_mean(&none) == 0);
 	assert_true(quoit_metrics_held_ns_mean(&none) == 0);
 	assert_true(quoit_metrics_rate(&sum, 0) == 0);
 }
