@@ -14,8 +14,9 @@
  *
  * What a writer has put is visible once its block is full, or when the cursor ends; put_now()
  * publishes at once instead, at the price of a store to a shared line. In both a sleeping reader is
- * woken at the end of a block and at the end of the cursor: end it before anything that waits.
- * While a cursor is open its side uses nothing else of the ring.
+ * woken at the end of a block and at the end of the cursor; write_flush() does that in between, and
+ * leaves the cursor open. So flush or end it before anything that waits, or the reader may sleep on
+ * what it was not told of. While a cursor is open its side uses nothing else of the ring.
  *
  * A reader that keeps up takes the published line away from the producer with every look, and the
  * producer's next store has to wait for it; so a reader that has just found something does not look
@@ -134,12 +135,21 @@ QUOIT_HOT bool quoit_spsc_write_next(struct quoit_spsc_writer *w, size_t *at)
 	return true;
 }
 
-/* Let the reader see what was put so far, without waking it. */
+/* Let the reader see what was put so far, without waking it: see quoit_spsc_write_flush(). */
 QUOIT_HOT void quoit_spsc_write_now(struct quoit_spsc_writer *w)
 {
 	quoit__spsc_meter_sent(w->ring, w->tail);
 	quoit_store_release(&w->ring->tail,
 			    w->tail); /* publish: pairs with quoit__spsc_arrived() */
+}
+
+/*
+ * Publish all that was put, and wake the reader if it sleeps. The cursor stays open, and the block
+ * where it was. Cost: that of quoit_spsc_flush(), if there is nothing new too.
+ */
+QUOIT_HOT void quoit_spsc_write_flush(struct quoit_spsc_writer *w)
+{
+	quoit__spsc_write_publish(w->ring, w->tail);
 }
 
 /* Publish all that was put, wake the reader if it sleeps, and close the cursor. */

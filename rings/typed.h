@@ -43,8 +43,10 @@
  *
  * name_write(q)                     a writing cursor: see spsc_cursor.h
  * name_put(&w, item)                true if there was room; visible when its block is full
- * name_put_now(&w, item)            the same, visible at once
- * name_write_end(&w)
+ * name_put_now(&w, item)            the same, visible at once; wakes nobody before the block or the
+ *                                   cursor ends
+ * name_write_flush(&w)              publish what was put and wake the reader; it stays open
+ * name_write_end(&w)                the same, and it is closed
  * name_read(q)                      a reading cursor
  * name_take(&r, &item)              true if there was one
  * name_take_ref(&r)                 next item in place, until the next call; or NULL
@@ -351,6 +353,10 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 			return false;                                                            \
 		quoit_spsc_write_now(&w->at);                                                    \
 		return true;                                                                     \
+	}                                                                                        \
+	QUOIT_HOT void name##_write_flush(struct name##_writer *w)                               \
+	{                                                                                        \
+		quoit_spsc_write_flush(&w->at);                                                  \
 	}                                                                                        \
 	QUOIT_HOT void name##_write_end(struct name##_writer *w)                                 \
 	{                                                                                        \

@@ -276,6 +276,33 @@ static void closing_wakes_both_sides(void **state)
 	}
 }
 
+/* put_now shows the item and wakes nobody; a flush does, and the cursor goes on. */
+static void a_flush_of_an_open_cursor_wakes_the_reader(void **state)
+{
+	for (int at_once = 0; at_once < 2; at_once++) {
+		QUOIT_CURSOR struct words_writer w;
+		struct fixture f;
+
+		(void)state;
+		start(&f, 0);
+		w = words_write(&f.q);
+		fall_asleep(&f, &f.waits.data, recv_wait);
+		assert_true(at_once ? words_put_now(&w, 5) : words_put(&w, 5));
+		assert_int_equal(quoit_load(&f.waits.data.word) & 1, 1);
+		words_write_flush(&w);
+		assert_int_equal(awake(&f, &f.waits.data), 0);
+		assert_int_equal(f.n, 1);
+
+		words_write_flush(&w); /* nothing new */
+		assert_true(quoit_spsc_is_empty(&f.q.ring));
+		for (uint64_t i = 0; i < CAPACITY; i++)
+			assert_true(words_put(&w, i));
+		assert_false(words_put(&w, CAPACITY));
+		words_write_end(&w);
+		assert_int_equal(quoit_spsc_length(&f.q.ring), CAPACITY);
+	}
+}
+
 static void a_producer_that_needs_more_sleeps_on_until_it_is_there(void **state)
 {
 	struct fixture f;
@@ -527,6 +554,7 @@ int main(void)
 		cmocka_unit_test(whatever_publishes_wakes_a_sleeping_reader),
 		cmocka_unit_test(whatever_frees_wakes_a_sleeping_producer),
 		cmocka_unit_test(closing_wakes_both_sides),
+		cmocka_unit_test(a_flush_of_an_open_cursor_wakes_the_reader),
 		cmocka_unit_test(a_producer_that_needs_more_sleeps_on_until_it_is_there),
 		cmocka_unit_test(what_is_there_is_had_at_once_whatever_the_deadline),
 		cmocka_unit_test(a_wait_for_nothing_ends_at_its_deadline_with_all_untouched),
