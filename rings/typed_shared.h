@@ -138,7 +138,7 @@ QUOIT_HOT size_t quoit__spmc_steal(struct quoit_spmc_consumer *consumer, size_t 
 	struct quoit_claim claim;
 	size_t got = 0;
 
-	while (got < most && quoit_spmc_take(consumer, most - got, &claim)) {
+	while (quoit_spmc_take(consumer, most - got, &claim)) {
 		quoit__claim_copy(&claim, bytes, items, got);
 		got += claim.n;
 		quoit_spmc_release(consumer, &claim, claim.n);
@@ -152,7 +152,7 @@ QUOIT_HOT size_t quoit__mpmc_steal(struct quoit_mpmc_consumer *consumer, size_t 
 	struct quoit_claim claim;
 	size_t got = 0;
 
-	while (got < most && quoit_mpmc_take(consumer, most - got, &claim)) {
+	while (quoit_mpmc_take(consumer, most - got, &claim)) {
 		quoit__claim_copy(&claim, bytes, items, got);
 		got += claim.n;
 		quoit_mpmc_release(consumer, &claim, claim.n);

@@ -52,6 +52,16 @@ static void segments_meet_without_gap_or_overlap(void **state)
 	assert_int_equal(next, QUOIT_DIRECTORY_MOST);
 }
 
+static void all_segments_are_counted_and_nothing_behind_them(void **state)
+{
+	struct quoit_directory d = {.count = QUOIT_DIRECTORY_MOST};
+
+	(void)state;
+	for (unsigned i = 0; i < QUOIT_DIRECTORY_SEGMENTS; i++)
+		d.segments[i] = (void **)things;
+	assert_int_equal(quoit_directory_bytes(&d), QUOIT_DIRECTORY_MOST * sizeof(void *));
+}
+
 static void no_entry_is_added_beyond_the_last_segment(void **state)
 {
 	struct quoit_directory d = {.count = QUOIT_DIRECTORY_MOST};
@@ -66,6 +76,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_entry_is_found_and_none_moves),
 		cmocka_unit_test(segments_meet_without_gap_or_overlap),
+		cmocka_unit_test(all_segments_are_counted_and_nothing_behind_them),
 		cmocka_unit_test(no_entry_is_added_beyond_the_last_segment),
 	};
 

@@ -448,6 +448,34 @@ static void who_comes_after_the_close_gets_what_is_left(void **state)
 	end(&f);
 }
 
+static void all_are_sent_behind_a_block_that_is_pinned(void **state)
+{
+	struct jobs_consumer c;
+	struct quoit_claim held = {0}, claim = {0};
+	struct fixture f;
+
+	(void)state;
+	start(&f, 1);
+	assert_int_equal(jobs_register_consumer(&f.q, &c), 0);
+	assert_int_equal(send(&f, CAPACITY), CAPACITY);
+	assert_int_equal(quoit_spmc_take(&c.seat, 16, &held), 16);
+	while (quoit_spmc_take(&c.seat, CAPACITY, &claim))
+		quoit_spmc_release(&c.seat, &claim, claim.n);
+	for (size_t i = 0; i < 20; i++)
+		f.items[i] = job_of(f.sent + i);
+	assert_true(jobs_send_all(&f.q, f.items, 20));
+	f.got = f.sent;
+	f.sent += 20;
+	quoit_spmc_release(&c.seat, &held, 16);
+	while (quoit_spmc_take(&c.seat, CAPACITY, &claim)) {
+		for (size_t i = 0; i < claim.n; i++)
+			check(&f.slots[claim.at + i], f.got++);
+		quoit_spmc_release(&c.seat, &claim, claim.n);
+	}
+	jobs_deregister_consumer(&c);
+	end(&f);
+}
+
 /* The functions beneath the typed shell, which has its own way to copy. */
 static void without_types_slots_are_reserved_published_and_taken(void **state)
 {
@@ -513,6 +541,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_types_slots_are_reserved_published_and_taken),
+		cmocka_unit_test(all_are_sent_behind_a_block_that_is_pinned),
 		cmocka_unit_test(half_a_claim_is_not_yet_caught_up),
 		cmocka_unit_test(a_ring_needs_a_seat_and_a_possible_size),
 		cmocka_unit_test(the_ready_made_options_are_possible),
