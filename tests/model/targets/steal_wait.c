@@ -33,6 +33,7 @@ enum flaw {
 	LOOK_FIRST,   /* looks, then raises its bit */
 	KEY_LATE,     /* raises its bit, then reads its key */
 	NOT_PASSED,   /* was called, took a part, and leaves the rest to nobody */
+	PASSED_ONCE,  /* the same, but for who was called first */
 	GIVEN_UP,     /* was called, gave up at its deadline, and tells nobody */
 	BIT_LEFT,     /* found something by itself, and leaves its bit up */
 	FENCE_FIRST,  /* the publisher's fence comes before what it publishes */
@@ -60,9 +61,10 @@ static struct {
 	QUOIT_ISOLATED uint64_t taken[ITEMS_MOST];
 	QUOIT_ISOLATED uint64_t sent; /* the producer's */
 	QUOIT_ISOLATED uint32_t all_sent;
+	QUOIT_ISOLATED uint32_t passed;
 	QUOIT_ISOLATED uint32_t first_has_ended;
 	QUOIT_ISOLATED uint32_t first_got;
-	QUOIT_ISOLATED struct jobs_consumer seats[2];
+	QUOIT_ISOLATED struct jobs_consumer seats[3];
 } s;
 
 static struct quoit_lane *the_lane(void)
@@ -90,12 +92,12 @@ static void name_all(const void *arg)
 static void setup(const void *arg)
 {
 	const struct plan *plan = arg;
-	const struct quoit_spmc_options options = {plan->capacity, plan->block, 2};
+	const struct quoit_spmc_options options = {plan->capacity, plan->block, 3};
 
 	if (quoit_spmc_init_at(&s.q.ring, s.slots, s.blocks, &options, 0) ||
 	    quoit_spmc_attach_waits(&s.q.ring, &s.waits))
 		__builtin_trap();
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 3; i++)
 		if (jobs_register_consumer(&s.q, &s.seats[i]))
 			__builtin_trap();
 }
@@ -198,6 +200,8 @@ static int wait_wrongly(const struct plan *plan, struct quoit_spmc_consumer *sea
 		called |= quoit_crowd_leave(crowd, place);
 	if (flaw != BIT_LEFT)
 		quoit_crowd_rise(crowd, place);
+	if (called && flaw == PASSED_ONCE && quoit_add(&s.passed, 1))
+		called = false;
 	if (called && flaw != NOT_PASSED && !(rc && flaw == GIVEN_UP) && quoit_spmc_has_news(seat))
 		quoit_crowd_signal(crowd);
 	return rc;
@@ -257,6 +261,11 @@ static void consumer(const void *arg)
 static void consumer2(const void *arg)
 {
 	consume(arg, 1);
+}
+
+static void consumer3(const void *arg)
+{
+	consume(arg, 2);
 }
 
 /* All of it, alone. */
@@ -320,7 +329,7 @@ static void finish(const void *arg)
 	if (plan->flaw == BIT_LEFT)
 		return;
 	model_check(!s.waits.crowd.asleep[0], "a bit is still up");
-	model_check(s.waits.crowd.taken[0] == UINT64_MAX << 2, "a seat is still taken");
+	model_check(s.waits.crowd.taken[0] == UINT64_MAX << 3, "a seat is still taken");
 }
 
 /* --- the list -------------------------------------------------------------------------------- */
@@ -343,6 +352,7 @@ static void finish(const void *arg)
 TARGET(single, THREAD(producer), THREAD(consumer));
 TARGET(alone, THREAD(producer), THREAD(worker));
 TARGET(two, THREAD(producer), THREAD(consumer), THREAD(consumer2));
+TARGET(three, THREAD(producer), THREAD(consumer), THREAD(consumer2), THREAD(consumer3));
 TARGET(pinned, THREAD(producer), THREAD(most_of_it), THREAD(holder));
 TARGET(gives_up, THREAD(producer), THREAD(impatient), THREAD(patient));
 
@@ -399,6 +409,10 @@ const struct model_case model_steal_wait_cases[] = {
 	BOUNDED("one may give up a batch", gives_up, 2, 1, 0, 0, SMALL, .items = 2, .batch = 2),
 	BOUNDED("the producer waits to step over what is held", pinned, 2, 0, 1, 0, SMALL,
 		.items = 3),
+	BOUNDED("a batch for three", three, 2, 0, 1, 0, .capacity = 4, .block = 1, .items = 3,
+		.batch = 3),
+	BOUNDED("a batch for two and one more", three, 2, 0, 0, 0, .capacity = 4, .block = 1,
+		.items = 3, .batch = 2),
 	LOSES("no fence at the publisher", "quoit_crowd_fence", MODEL_FENCE, MODEL_DROPPED, SMALL,
 	      .items = 1),
 	LOSES("no fence at the sleeper", "quoit_crowd_arm", MODEL_FENCE, MODEL_DROPPED, SMALL,
@@ -415,6 +429,8 @@ const struct model_case model_steal_wait_cases[] = {
 	      .flaw = KEY_LATE),
 	FLAWED("a batch wakes one, who does not pass it on", two, SMALL, .items = 2, .batch = 2,
 	       .flaw = NOT_PASSED),
+	FLAWED("the second of three does not pass it on", three, .capacity = 4, .block = 1,
+	       .items = 3, .batch = 3, .flaw = PASSED_ONCE),
 	FLAWED("who gives up was called and tells nobody", gives_up, SMALL, .items = 2, .batch = 2,
 	       .flaw = GIVEN_UP),
 	FLAWED("a bit left up", two, SMALL, .items = 2, .flaw = BIT_LEFT),
