@@ -278,7 +278,7 @@ $(O)/obj/tests/model/targets/%.o: include_also = -Itests -DQUOIT_MODEL='<model/h
 	-fsanitize=thread
 
 # Of rings/, what is not inline; the kernel, the memory and the mutexes are the checker's.
-model_rings := crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc_status \
+model_rings := abi crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc_status \
                shared_wait spmc spsc_wait wait
 
 ifeq ($(VARIANT),model)

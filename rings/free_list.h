@@ -36,6 +36,7 @@
 #include <errno.h>
 
 #include <quoit/numa/atomic.h>
+#include <quoit/rings/abi.h>
 
 QUOIT_C_BEGIN
 

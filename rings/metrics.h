@@ -14,6 +14,7 @@
 
 #include <quoit/numa/atomic.h>
 #include <quoit/numa/clock.h>
+#include <quoit/rings/abi.h>
 
 QUOIT_C_BEGIN
 

@@ -27,6 +27,7 @@
 #define QUOIT_RINGS_WAIT_H
 
 #include <quoit/numa/atomic.h>
+#include <quoit/rings/abi.h>
 
 QUOIT_C_BEGIN
 
