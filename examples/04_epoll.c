@@ -80,8 +80,10 @@ static void *sensor(void *arg)
 	for (uint64_t n = 0; n < all.count; n++) {
 		const struct reading reading = {.number = n, .celsius = 20 + n % 7};
 
-		while (!readings_send_one(&all.readings, &reading))
-			sched_yield(); /* full: the loop is behind */
+		/* Full: the loop is behind. Closed: there will never be room again. */
+		while (!readings_send_one(&all.readings, &reading) &&
+		       !quoit_spsc_is_closed(&all.readings.ring))
+			sched_yield();
 		rest_after_a_burst(n);
 	}
 	quoit_spsc_finish(&all.readings.ring);
@@ -98,7 +100,7 @@ static void *client(void *arg)
 	for (uint64_t n = 0; n < all.count; n++) {
 		const struct order order = {.number = n, .client = *number};
 
-		while (!orders_send_one(&p, &order))
+		while (!orders_send_one(&p, &order) && !quoit_mpsc_is_closed(all.orders.channel))
 			sched_yield();
 		rest_after_a_burst(n);
 	}

@@ -39,7 +39,12 @@ struct quoit_mpmc_options {
 	size_t producers_most; /* registered at the same time; at least 1 */
 	size_t consumers_most; /* likewise */
 	size_t shard_lanes;    /* at least so many to a shard, 0: a fair part of those in use */
-	int node;	 /* where lanes live: QUOIT_MPMC_NEAR, QUOIT_MPMC_ANYWHERE or a node */
+
+	/*
+	 * Where lanes live: QUOIT_MPMC_NEAR, QUOIT_MPMC_ANYWHERE or a node. 0 is a node: options
+	 * that say nothing put all lanes there, quoit_mpmc_default() puts each near its producer.
+	 */
+	int node;
 	bool near_first; /* help out on the consumer's own node before others */
 };
 
