@@ -17,16 +17,19 @@
 
 /*
  * Around what C and C++ share. quoit_static_assert() stops the compiler, with `text`, unless cond
- * holds.
+ * holds; quoit__item_check() unless T can be handed on by copying its bytes, and never destroyed.
  */
 #ifdef __cplusplus
 #define QUOIT_C_BEGIN			extern "C" {
 #define QUOIT_C_END			}
 #define quoit_static_assert(cond, text) static_assert(cond, text)
+#define quoit__item_check(T) \
+	static_assert(__is_trivially_copyable(T), "items are copied byte by byte: " #T)
 #else
 #define QUOIT_C_BEGIN
 #define QUOIT_C_END
 #define quoit_static_assert(cond, text) _Static_assert(cond, text)
+#define quoit__item_check(T)		_Static_assert(sizeof(T) > 0, "items have a size: " #T)
 #endif
 
 quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: positions never wrap");
@@ -177,18 +180,19 @@ __attribute__((noreturn, cold, noinline, unused)) static void quoit__contract_br
 	abort();
 }
 
-#define QUOIT__CHECK(cond)            \
+/* `written` is the condition as it stands in the source, before its macros are expanded. */
+#define QUOIT__CHECK(cond, written)   \
 	((void)(quoit_likely(cond) || \
-		(quoit__contract_broken(__FILE__, __LINE__, __func__, #cond), 0)))
+		(quoit__contract_broken(__FILE__, __LINE__, __func__, written), 0)))
 
 #if QUOIT_CONFIG_ASSERT >= 1
-#define QUOIT_ASSERT(cond) QUOIT__CHECK(cond)
+#define QUOIT_ASSERT(cond) QUOIT__CHECK(cond, #cond)
 #else
 #define QUOIT_ASSERT(cond) ((void)sizeof(cond))
 #endif
 
 #if QUOIT_CONFIG_ASSERT >= 2
-#define QUOIT_ASSERT_HOT(cond) QUOIT__CHECK(cond)
+#define QUOIT_ASSERT_HOT(cond) QUOIT__CHECK(cond, #cond)
 #else
 #define QUOIT_ASSERT_HOT(cond) ((void)sizeof(cond))
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_machine.c - memory that nobody may touch for a while: the address sanitizer is told.
+ * test_machine.c - memory that nobody may touch for a while: the address sanitizer is told. And
+ * what is said of a broken contract.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <quoit/numa/machine.h>
 
@@ -37,10 +43,42 @@ static void poisoned_bytes_are_known_to_the_address_sanitizer(void **state)
 #endif
 }
 
+#define LIMIT 3
+
+static void a_broken_contract_is_told_as_it_is_written(void **state)
+{
+	char said[512] = "";
+	size_t len = 0;
+	ssize_t n;
+	int ends[2], status;
+	pid_t child;
+
+	(void)state;
+#if QUOIT_CONFIG_ASSERT < 1
+	skip_because("CONFIG_ASSERT is 0");
+#endif
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		dup2(ends[1], STDERR_FILENO);
+		QUOIT_ASSERT(quoit_min(child, LIMIT) == LIMIT);
+		_exit(0);
+	}
+	close(ends[1]);
+	while ((n = read(ends[0], said + len, sizeof(said) - 1 - len)) > 0)
+		len += (size_t)n;
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_non_null(strstr(said, "contract broken: quoit_min(child, LIMIT) == LIMIT\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(poisoned_bytes_are_known_to_the_address_sanitizer),
+		cmocka_unit_test(a_broken_contract_is_told_as_it_is_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
