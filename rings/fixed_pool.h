@@ -86,6 +86,7 @@ QUOIT_HOT int quoit__fixed_pool_release(struct quoit_fixed_pool *pool, uint32_t 
 }
 
 #define QUOIT_FIXED_POOL(name, T, count)                                                           \
+	quoit__item_check(T);                                                                      \
 	quoit_static_assert((count) > 0 && (count) <= QUOIT_FIXED_POOL_MOST,                       \
 			    "a pool has 1 to 2^31 slots");                                         \
 	struct name {                                                                              \

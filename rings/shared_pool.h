@@ -43,6 +43,7 @@ QUOIT_C_BEGIN
 #define QUOIT_SHARED_POOL_U64_CAPACITY 1024
 
 #define QUOIT_SHARED_POOL(name, T, slot_count)                                                \
+	quoit__item_check(T);                                                                 \
 	quoit_static_assert((slot_count) > 0 && (slot_count) <= QUOIT_FREE_LIST_MOST,         \
 			    "a shared pool has 1 to 2^20 - 2 slots");                         \
 	struct name##_slot {                                                                  \

@@ -10,7 +10,8 @@
  *
  * The macro holds addresses and nothing else: positions, limits and memory ordering are the plain
  * functions of spsc.h and its neighbours, where a debugger can step and a reader can read. Threads,
- * ownership, costs and errors are those of the quoit_spsc_ function of the same verb.
+ * ownership, costs and errors are those of the quoit_spsc_ function of the same verb. Items are
+ * copied byte by byte and never destroyed: C++ refuses a type for which that is not enough.
  *
  * name_init(q, slots, capacity)     caller's slots; -EINVAL unless the capacity is a power of two
  * name_create(options, &q, why)     our memory, on a node: see spsc_create.h; name_destroy(q)
@@ -21,7 +22,7 @@
  * name_commit(q, n)                 publish n of them; quoit_spsc_abandon() gives them back
  * name_send(q, items, n)            copy in as many as fit, around the wrap; gives how many
  * name_send_all(q, items, n)        all of them or none; true if sent
- * name_send_one(q, &item)           true if sent
+ * name_send_one(q, &item)           true if sent; false if full or closed
  *
  * name_readable(q, &n)              first readable slot, or NULL
  * name_advance(q, n)                free n of them
@@ -111,6 +112,7 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 }
 
 #define QUOIT_SPSC(name, T)          \
+	quoit__item_check(T);        \
 	QUOIT__SPSC_TYPE(name, T)    \
 	QUOIT__SPSC_PRODUCE(name, T) \
 	QUOIT__SPSC_CONSUME(name, T) \

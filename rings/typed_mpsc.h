@@ -20,7 +20,7 @@
  * name_flush(p)                     publish what was committed later
  * name_send(p, items, n)            copy in as many as fit, around the wrap; gives how many
  * name_send_all(p, items, n)        all of them or none; true if sent
- * name_send_one(p, item)            true if sent
+ * name_send_one(p, &item)           true if sent; false if full or closed
  * name_reserve_backoff(p, want, &granted)               tries for a while
  * name_reserve_wait(p, want, how, &slots, &granted)     wait first; 0, -ETIMEDOUT, -ESHUTDOWN or
  * name_send_wait(p, items, n, how)                      -EINVAL: see mpsc_wait.h. send_wait sends
@@ -31,7 +31,7 @@
  * name_consume(q, budget, fn, ctx)  fn(items, n, id, ctx): one turn for each lane, in place
  * name_consume_up_to(q, most, fn, ctx), name_drain_all(q, fn, ctx)
  * name_recv(q, items, most)         copy out up to `most` in turns; gives how many
- * name_recv_one(q, item)            copy out one; true if there was one
+ * name_recv_one(q, &item)           copy out one; true if there was one
  * name_drain(q, items, most)        copy out lane after lane; gives how many
  * name_recv_wait(q, items, most, how, &got)             wait first, as above
  * name_recv_one_wait(q, &item, how)
@@ -108,6 +108,7 @@ QUOIT_C_BEGIN
 	}
 
 #define QUOIT_MPSC(name, T)                                                                       \
+	quoit__item_check(T);                                                                     \
 	struct name {                                                                             \
 		struct quoit_mpsc *channel;                                                       \
 	};                                                                                        \

@@ -5,7 +5,8 @@
  *     QUOIT_MPMC(jobs, struct job);
  *
  *     struct jobs q;
- *     jobs_create(&q, &options);
+ *     jobs_create(&q, &options);                         quoit_mpmc_default() of channels.h has the
+ *                                                        usual options; slot_bytes is set for you
  *
  *     struct jobs_producer p;                            one for each producer
  *     jobs_register_producer(&q, &p);
@@ -24,7 +25,7 @@
  * name_flush(p)                     publish what was committed later
  * name_send(p, items, n)            copy in as many as fit; gives how many
  * name_send_all(p, items, n)        all of them or none; true if sent
- * name_send_one(p, item)            true if sent
+ * name_send_one(p, &item)           true if sent; false if full or closed
  *
  * Consumers:
  * name_claim(c, most, &claim)       one try; the first claimed item, NULL if empty or too slow
@@ -32,23 +33,24 @@
  * name_release(c, &claim, n)        give the first n of a claim back
  * name_consume(c, most, fn, ctx)    fn(items, n, ctx) over each claim, in place; gives how many
  * name_steal(c, items, most)        copy out up to `most`; gives how many
- * name_steal_one(c, item)           copy out one; nothing stays claimed
- * name_pop(c, item)                 the same, but claims several at a time: the fast way to have
+ * name_steal_one(c, &item)          copy out one; nothing stays claimed
+ * name_pop(c, &item)                the same, but claims several at a time: the fast way to have
  *                                   one after the other
  *
- * name_deregister_consumer(c), name_deregister_producer(p), name_destroy(q) end what they say.
+ * name_deregister_consumer(c) and, of an MPMC ring, name_deregister_producer(p) and name_destroy(q)
+ * end what they say.
  *
  * Waiting: each takes a `struct quoit_wait`, and gives 0, -ETIMEDOUT, -ESHUTDOWN or -EINVAL. See
  * lane_wait.h and shared_wait.h; what they sleep on is attached by quoit_spmc_attach_waits() or
  * quoit_mpmc_attach_waits().
  * name_reserve_wait(p, want, how, &slots, &granted)
- * name_send_wait(p, items, n, how)               all n or none; name_send_one_wait(p, item, how)
+ * name_send_wait(p, items, n, how)               all n or none; name_send_one_wait(p, &item, how)
  * name_send_parts_wait(p, items, n, how, &sent)  any number, in parts as room comes; `sent` tells
  *                                                how many went, also when it ends before
  * name_take_wait(c, most, how, &items, &claim)   name_take_rest_wait() until the end of the stream
  * name_consume_wait(c, most, how, &got, fn, ctx)
- * name_steal_wait(c, items, most, how, &got)     name_steal_one_wait(c, item, how)
- * name_pop_wait(c, item, how)
+ * name_steal_wait(c, items, most, how, &got)     name_steal_one_wait(c, &item, how)
+ * name_pop_wait(c, &item, how)
  *
  * Threads and costs are those of the quoit_spmc_ or quoit_mpmc_ function of the same verb.
  */
@@ -411,6 +413,7 @@ QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t byte
 	}
 
 #define QUOIT_SPMC(name, T)                                                                  \
+	quoit__item_check(T);                                                                \
 	struct name {                                                                        \
 		struct quoit_spmc ring;                                                      \
 	};                                                                                   \
@@ -442,6 +445,7 @@ QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t byte
 	struct name
 
 #define QUOIT_MPMC(name, T)                                                                    \
+	quoit__item_check(T);                                                                  \
 	struct name {                                                                          \
 		struct quoit_mpmc *ring;                                                       \
 	};                                                                                     \

@@ -38,8 +38,39 @@ one()
 	fi
 }
 
+parses() # COMPILER ITEM
+{
+	"$1" -std=c++17 -fsyntax-only -I"$O/include" -DITEM="$2" "$scratch/item.cc" \
+		>"$scratch/errors" 2>&1
+}
+
+# What owns something cannot be handed on byte by byte: each macro says so.
+refused()
+{
+	local compiler=$1 use missed=
+	command -v "$compiler" >/dev/null || return
+	for use in 'QUOIT_SPSC(q, ITEM)' 'QUOIT_MPSC(q, ITEM)' 'QUOIT_SPMC(q, ITEM)' \
+		'QUOIT_MPMC(q, ITEM)' 'QUOIT_FIXED_POOL(q, ITEM, 8)' \
+		'QUOIT_SHARED_POOL(q, ITEM, 8)'; do
+		printf '#include <%s>\n' string quoit/rings/{typed,typed_mpsc}.h \
+			quoit/rings/{typed_shared,fixed_pool,shared_pool}.h >"$scratch/item.cc"
+		echo "$use;" >>"$scratch/item.cc"
+		if ! parses "$compiler" int || parses "$compiler" std::string ||
+			! grep -q 'byte by byte' "$scratch/errors"; then
+			missed+="$use "
+		fi
+	done
+	if [ -n "$missed" ]; then
+		echo "not ok - $compiler: a type that owns something is no item: $missed"
+		failed=1
+	else
+		echo "ok - $compiler: a type that owns something is no item"
+	fi
+}
+
 for compiler in g++ clang++ ${CXX:-}; do
 	one "$compiler" -O2
 	one "$compiler" -O0
+	refused "$compiler"
 done
 exit $failed
