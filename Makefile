@@ -433,7 +433,7 @@ bench-net: ## Cost of a request against epoll, raw io_uring and redis (ROUNDS=5)
 # The rings once for this machine and once for any x86-64 since 2009.
 rings_v2 := $(if $(filter x86_64,$(shell uname -m)),build/v2)
 
-bench-rings: ## Every ring against its peers and the machine's limits (CELLS='spsc*' ROUNDS=5)
+bench-rings: ## Every ring against its peers and the machine's limits (CELLS='spsc4k-*' ROUNDS=5)
 	@tests/support/install-packages.sh bench
 	@bash tests/bench/rings.sh --unpack-dpdk build/dpdk
 	+@$(MAKE) --no-print-directory $(jobs) VARIANT=release O=build/native \
@@ -483,6 +483,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z][a-z_.-]*\):[^#=]*\( .*\)*## \(.*\)/\1@\3/p' Makefile | \
 		awk -F@ '{ printf "  %-22s %s\n", $$1, $$2 }'
 	@echo
+	@echo '  make test T=rings/spsc runs that test alone, in release; also VARIANT=asan'
 	@echo '  VARIANT=$(subst $(space),|,$(VARIANTS)) V=1 WERROR=1 CC=clang O=build/elsewhere'
 
 config-help: ## List the options of config.mk, their values and where each came from

@@ -27,6 +27,13 @@ fail()
 	exit 1
 }
 
+# Asked for what is not there: nothing was begun.
+refuse()
+{
+	echo "bench-rings: $*" >&2
+	exit 2
+}
+
 unpack_dpdk() # DIR
 {
 	local header
@@ -42,6 +49,16 @@ unpack_dpdk() # DIR
 	fi
 }
 
+# The names of the cells that are asked for.
+chosen() # PROGRAM
+{
+	local cell
+	for cell in $("$1" -l); do
+		# shellcheck disable=SC2053
+		[[ $cell != $CELLS ]] || echo "$cell"
+	done
+}
+
 # The measurements of one build, and what they say.
 measure() # BUILD NAME ROUNDS ROUNDS_OF_LARGE_RINGS
 {
@@ -50,14 +67,12 @@ measure() # BUILD NAME ROUNDS ROUNDS_OF_LARGE_RINGS
 	[[ $CELLS == *64k* ]] && set -- "$1" "$2" "$3" "$3" # asked for: as well as the others
 	mkdir -p "$out" || exit 1
 	rm -f "$out/$2".*
-	for cell in $("$program" -l); do
-		# shellcheck disable=SC2053
-		[[ $cell == $CELLS ]] || continue
+	for cell in $(chosen "$program"); do
 		[[ $cell == *64k* ]] && rounds=$4 || rounds=$3
 		[ "$rounds" = 0 ] || "$program" -r "$rounds" -c "$cell" >>"$tsv" ||
 			fail "$cell: it ended early"
 	done
-	[ -s "$tsv" ] || fail "CELLS=$CELLS is no cell; see $program -l"
+	[ -s "$tsv" ] || fail "nothing was measured"
 	awk -v name="$2" -v data="$out/$2.data" -f "$here/rings.awk" "$tsv"
 	if command -v gnuplot >/dev/null && [ -s "$out/$2.data" ]; then
 		gnuplot -e "data='$out/$2.data'; chart='$out/$2.svg'; title='$2'" \
@@ -72,8 +87,11 @@ if [ "${1:-}" = --unpack-dpdk ]; then
 	exit
 fi
 case $ROUNDS in
-*[!0-9]* | 0) fail "ROUNDS=$ROUNDS is not a count" ;;
+*[!0-9]* | 0) refuse "ROUNDS=$ROUNDS is not a count" ;;
 esac
+
+program=$1/tests/bench/rings/rings
+[ -n "$(chosen "$program")" ] || refuse "CELLS=$CELLS: no cell matches; $program -l lists them"
 
 echo "bench-rings: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)," \
 	"$(nproc) cpus; threads pinned, producers before consumers, to one cpu after the other"

@@ -3,7 +3,7 @@
 #
 # A program that cannot start says why in one line on standard error, and exits with 2: io_uring
 # refused by a filter, by the machine or by a limit on locked memory, a port in use, and what is no
-# address.
+# address; a soak of no kind or no count, and a benchmark of no cell, before they begin.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -110,9 +110,29 @@ try_port()
 	stop
 }
 
+try_long_runs()
+{
+	local rings=$scratch/tests/bench/rings/rings soak=$O/tests/soak/soak
+
+	mkdir -p "${rings%/*}"
+	# shellcheck disable=SC2016
+	printf '#!/bin/sh\n[ "$1" = -l ] && echo spsc4k-u64-1 || echo it ran >&2\n' >"$rings"
+	cp "$rings" "$scratch/tests/bench/ring_limits"
+	chmod 755 "$rings" "$scratch/tests/bench/ring_limits"
+	expect "a benchmark of no cell" "CELLS=foo*: no cell matches" "$rings -l lists them" -- \
+		env CELLS='foo*' bash tests/bench/rings.sh "$scratch"
+	if [ ! -x "$soak" ]; then
+		echo "skip - a soak of no kind or no count: make $soak builds it"
+		return
+	fi
+	expect "a soak of no kind" "SOAK_KIND=foo" "there are spsc" -- env SOAK_KIND=foo "$soak"
+	expect "a soak of no count" "SOAK_COUNT=abc" "not a count" -- env SOAK_COUNT=abc "$soak"
+}
+
+try_long_runs
 if [ "$(cat $sysctl 2>/dev/null || echo 0)" != 0 ]; then
 	echo "skip - refusals: io_uring is refused here already, by kernel.io_uring_disabled"
-	exit 0
+	exit $status
 fi
 
 # Somewhere that an unprivileged user may look.

@@ -207,6 +207,28 @@ static bool is_chosen(const struct soak_kind *kind)
 	return !chosen || !strncmp(kind->name, chosen, strlen(chosen));
 }
 
+/* A run of hours is not begun on what can only be a mistake. */
+static void refuse_mistakes(void)
+{
+	const char *const kind = getenv("SOAK_KIND"), *const count = getenv("SOAK_COUNT");
+	bool known = !kind;
+	char *end;
+
+	for (size_t i = 0; i < KINDS; i++)
+		known = known || is_chosen(kinds[i]);
+	if (!known) {
+		fprintf(stderr, "soak: SOAK_KIND=%s begins no kind's name; there are", kind);
+		for (size_t i = 0; i < KINDS; i++)
+			fprintf(stderr, " %s", kinds[i]->name);
+		fprintf(stderr, "\n");
+		exit(2);
+	}
+	if (count && (*count < '0' || *count > '9' || !strtoull(count, &end, 0) || *end)) {
+		fprintf(stderr, "soak: SOAK_COUNT=%s is not a count\n", count);
+		exit(2);
+	}
+}
+
 static bool is_perfect(const struct soak_verdict *v)
 {
 	return !v->lost && !v->doubled && !v->reordered && !v->torn;
@@ -290,7 +312,6 @@ static void soak(struct soak_run *run, uint64_t count)
 	       ran, (unsigned long long)all.messages, (unsigned long long)all.lost,
 	       (unsigned long long)all.doubled, (unsigned long long)all.reordered,
 	       (unsigned long long)all.torn);
-	stress_say(ran, "there was a kind of that name");
 }
 
 int main(int argc, char **argv)
@@ -298,6 +319,7 @@ int main(int argc, char **argv)
 	static struct soak_run run;
 	const uint64_t count = stress_amount("SOAK_COUNT", 300000, 20000);
 
+	refuse_mistakes();
 	run.seed = random_seed();
 	printf("note: SEED=%llu SOAK_COUNT=%llu\n", (unsigned long long)run.seed,
 	       (unsigned long long)count);
