@@ -12,7 +12,8 @@
  *         drain(rings);
  *         quoit_notifier_arm(&notifier);
  *         if (!have_news_or_ended(rings))          quoit_spsc_has_news(), quoit_spsc_is_drained()
- * ... epoll_wait(...); quoit_notifier_disarm(&notifier);
+ *             epoll_wait(epoll, events, n, -1);
+ *         quoit_notifier_disarm(&notifier);
  *     }
  *
  * Consuming after the look would take away the bell of an item that is not read yet; sleeping
