@@ -27,7 +27,8 @@ static size_t lane_capacity(uint32_t credits)
 
 static size_t lane_bytes(uint32_t credits)
 {
-	return sizeof(struct quoit_lane) + lane_capacity(credits) * sizeof(struct quoit_message);
+	return sizeof(struct quoit__mail_lane) +
+	       lane_capacity(credits) * sizeof(struct quoit_message);
 }
 
 size_t quoit_mail_bytes(uint32_t cores, uint32_t credits)
@@ -39,10 +40,10 @@ size_t quoit_mail_bytes(uint32_t cores, uint32_t credits)
 	return cores * (per_peer + (QUOIT_LANE_CLASSES + 2) * QUOIT_ISOLATION) + 4096;
 }
 
-static struct quoit_lane *lay_lane(struct quoit_region *region, uint32_t credits)
+static struct quoit__mail_lane *lay_lane(struct quoit_region *region, uint32_t credits)
 {
 	const size_t capacity = lane_capacity(credits);
-	struct quoit_lane *lane = quoit_region_take(region, sizeof(*lane), QUOIT_ISOLATION);
+	struct quoit__mail_lane *lane = quoit_region_take(region, sizeof(*lane), QUOIT_ISOLATION);
 	struct quoit_message *slots =
 		quoit_region_take(region, capacity * sizeof(*slots), QUOIT_ISOLATION);
 
@@ -234,7 +235,7 @@ static void handle_part(struct quoit_mail *mail, struct quoit_peer *peer,
 
 /* Somebody found this lane full: tell it that there is room now. */
 static void ring_for_space(struct quoit_mail *mail, const struct quoit_peer *peer,
-			   struct quoit_lane *lane)
+			   struct quoit__mail_lane *lane)
 {
 	const uint32_t from = (uint32_t)(peer - mail->peers);
 
@@ -246,7 +247,7 @@ static void ring_for_space(struct quoit_mail *mail, const struct quoit_peer *pee
 static size_t read_lane(struct quoit_mail *mail, struct quoit_peer *peer,
 			enum quoit_lane_class class)
 {
-	struct quoit_lane *lane = peer->in[class];
+	struct quoit__mail_lane *lane = peer->in[class];
 	const struct quoit_spans from = quoit_spsc_readable_spans(&lane->ring.ring, BATCH_MESSAGES);
 	const size_t n = from.n + from.rest;
 

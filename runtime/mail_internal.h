@@ -17,7 +17,7 @@
 QUOIT_SPSC(quoit_lane_ring, struct quoit_message);
 
 /* One direction between two cores; lies in the reader's memory. */
-struct quoit_lane {
+struct quoit__mail_lane {
 	struct quoit_lane_ring ring;
 	/* Raised by a writer that found a post lane full; the reader rings when it has freed some.
 	 */
@@ -43,14 +43,14 @@ struct quoit_frame {
 
 /* Everything about one other core (or this one itself). */
 struct quoit_peer {
-	struct quoit_lane *in[QUOIT_LANE_CLASSES];  /* ours: we read */
-	struct quoit_lane *out[QUOIT_LANE_CLASSES]; /* theirs: we write */
-	struct quoit_notify *notify;		    /* theirs */
-	struct quoit_frame *frames;		    /* one per credit */
-	uint32_t free_frame;			    /* first free one: a credit */
-	bool dirty;				    /* something was sent in this turn */
-	bool wants_call;			    /* a call was told -EAGAIN */
-	bool wants_post;			    /* a post was */
+	struct quoit__mail_lane *in[QUOIT_LANE_CLASSES];  /* ours: we read */
+	struct quoit__mail_lane *out[QUOIT_LANE_CLASSES]; /* theirs: we write */
+	struct quoit_notify *notify;			  /* theirs */
+	struct quoit_frame *frames;			  /* one per credit */
+	uint32_t free_frame;				  /* first free one: a credit */
+	bool dirty;					  /* something was sent in this turn */
+	bool wants_call;				  /* a call was told -EAGAIN */
+	bool wants_post;				  /* a post was */
 };
 
 struct quoit_handler {

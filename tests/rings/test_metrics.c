@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <quoit/rings/abi.c>
 #include <quoit/rings/spsc_create.c>
 #include <quoit/rings/spsc_wait.c>
 #include <quoit/rings/typed.h>

@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include <quoit/rings/abi.c>
 #include <quoit/rings/mpsc.c>
 #include <quoit/rings/mpsc_status.c>
 #include <quoit/rings/mpsc_wait.c>

@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <quoit/rings/abi.c>
 #include <quoit/rings/lane.c>
 #include <quoit/rings/lane_wait.c>
 #include <quoit/rings/mpmc.c>
