@@ -78,13 +78,19 @@ run()
 # The checker's own mutants may well end otherwise with one of ours: only what must hold counts.
 run_model()
 {
-	local rc
-	(
-		timeout --kill-after=2 "$2" "$tree/build/model/tests/model/model" "$1" \
-			</dev/null >"$3" 2>&1
-		exit $?
-	) 2>/dev/null
-	rc=$?
+	local pid rc=0
+	timeout --kill-after=2 "$2" "$tree/build/model/tests/model/model" "$1" \
+		</dev/null >"$3" 2>&1 &
+	pid=$!
+	# It goes on after the first violation: there is no need to.
+	while kill -0 $pid 2>/dev/null; do
+		if grep -q '^not ok.*VIOLATED' "$3"; then
+			kill $pid 2>/dev/null
+			rc=1
+		fi
+		sleep 0.1
+	done
+	wait $pid 2>/dev/null || [ $rc = 1 ] || rc=$?
 	[ $rc -gt 1 ] && return $rc
 	! grep -q '^not ok.*VIOLATED' "$3"
 }
