@@ -130,12 +130,12 @@ judges_of()
 
 judge_one()
 {
-	local number=$1 name line judge ms rank rc try verdict=survived
+	local number=$1 name line judge ms rc verdict=survived
 	read -r _ name line <<<"$(sed -n "${number}p" "$work/list")"
 	export QUOIT_MUTANT=$number
-	while read -r rank ms judge; do
+	while read -r _ ms judge; do
 		# Threads that take turns by whole batches may order what a mutant no longer does.
-		for try in 1 2 3; do
+		for _ in 1 2 3; do
 			run "$judge" $((20 + ms / 100)) "$work/log/$number"
 			rc=$?
 			[ $rc = 0 ] && [ "${judge%%/*}" = threads ] || break
@@ -148,7 +148,7 @@ judge_one()
 	done < <(judges_of "$number" "$name")
 	[ $verdict = survived ] && judge=
 	echo "$verdict $name $judge" >"$work/verdict/$number"
-	[ $verdict != survived ] || grep -q "^$name[[:space:]]" "$equivalent" ||
+	[ $verdict != survived ] || grep -q "^${name}[[:space:]]" "$equivalent" ||
 		echo "not ok - SURVIVED: $name, line $line"
 }
 
