@@ -481,8 +481,9 @@ QUOIT_HOT size_t quoit_spsc_length(const struct quoit_spsc *ring)
 {
 	/* head first: a tail read later can only be further on (defect D-06) */
 	const uint64_t head =
-		quoit_load_acquire(&ring->head);       /* free: pairs with quoit__spsc_free() */
-	const uint64_t tail = quoit_load(&ring->tail); /* hint: no slot is looked at */
+		quoit_load_acquire(&ring->head); /* free: pairs with quoit__spsc_free() */
+	const uint64_t tail =
+		quoit_load_acquire(&ring->tail); /* publish: pairs with quoit_spsc_publish() */
 
 	return quoit_min((size_t)(tail - head), quoit_spsc_capacity(ring));
 }
