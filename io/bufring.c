@@ -15,7 +15,7 @@ static int register_ring(struct quoit_bufring *bufs, struct quoit_reason *why)
 	struct io_uring_buf_reg reg = {.ring_addr = (uint64_t)(uintptr_t)bufs->entries,
 				       .ring_entries = bufs->count,
 				       .bgid = QUOIT_BUFRING_GROUP};
-	const int rc = quoit__uring_register(bufs->uring->ring.ring_fd, IORING_REGISTER_PBUF_RING,
+	const int rc = quoit__uring_register(bufs->uring->ring->ring_fd, IORING_REGISTER_PBUF_RING,
 					     &reg, 1);
 
 	if (rc == -ENOMEM)
@@ -69,7 +69,7 @@ void quoit_bufring_close(struct quoit_bufring *bufs)
 {
 	struct io_uring_buf_reg reg = {.bgid = QUOIT_BUFRING_GROUP};
 
-	(void)quoit__uring_register(bufs->uring->ring.ring_fd, IORING_UNREGISTER_PBUF_RING, &reg,
+	(void)quoit__uring_register(bufs->uring->ring->ring_fd, IORING_UNREGISTER_PBUF_RING, &reg,
 				    1); /* closing the ring does it too */
 	quoit_region_close(&bufs->region);
 }

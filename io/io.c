@@ -33,8 +33,7 @@ static int check(const struct limit *limit, struct quoit_reason *why)
 				limit->value, limit->least, limit->most);
 }
 
-/* Put the defaults in, and refuse what cannot be. */
-static int complete_options(struct quoit_io_options *o, struct quoit_reason *why)
+int quoit_io_complete_options(struct quoit_io_options *o, struct quoit_reason *why)
 {
 	o->sq_entries = o->sq_entries ? o->sq_entries : SQ_DEFAULT;
 	o->streams_max = o->streams_max ? o->streams_max : STREAMS_DEFAULT;
@@ -75,7 +74,7 @@ static void stream_cancelled(struct quoit_op_owner *owner, int res, uint32_t fla
 
 static void set_classes(struct quoit_io *io)
 {
-	struct quoit_uring *uring = &io->uring;
+	struct quoit_uring *uring = io->uring;
 	void *streams = io->streams.region.base;
 	void *listeners = io->listeners.region.base;
 
@@ -93,13 +92,11 @@ static int open_parts(struct quoit_io *io, const struct quoit_io_options *o, int
 {
 	const uint32_t chunks =
 		(uint32_t)quoit_min(o->send_bytes_max / QUOIT_CHUNK_BYTES, UINT32_MAX);
-	int rc = quoit_uring_open(&io->uring, o->sq_entries, why);
+	int rc = quoit_bufring_open(&io->bufs, io->uring, o->buffer_bytes, o->buffer_count, node,
+				    why);
 
 	if (rc < 0)
 		return rc;
-	rc = quoit_bufring_open(&io->bufs, &io->uring, o->buffer_bytes, o->buffer_count, node, why);
-	if (rc < 0)
-		goto close_uring;
 	rc = quoit_chunks_open(&io->chunks, (uint32_t)quoit_min(chunks, CHUNKS_WARM), chunks, node,
 			       why);
 	if (rc < 0)
@@ -119,25 +116,20 @@ close_chunks:
 	quoit_chunks_close(&io->chunks);
 close_bufs:
 	quoit_bufring_close(&io->bufs);
-close_uring:
-	quoit_uring_close(&io->uring);
 	return rc;
 }
 
-int quoit_io_open(struct quoit_io *io, const struct quoit_io_options *options, int node,
-		  struct quoit_reason *why)
+int quoit_io_open(struct quoit_io *io, struct quoit_uring *uring,
+		  const struct quoit_io_options *options, int node, struct quoit_reason *why)
 {
-	struct quoit_io_options o = *options;
-	int rc = complete_options(&o, why);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	*io = (struct quoit_io){.inbox_bytes_max = o.receive_bytes_max};
+	*io = (struct quoit_io){.uring = uring, .inbox_bytes_max = options->receive_bytes_max};
 	quoit_link_init(&io->sending);
 	quoit_link_init(&io->attention);
 	quoit_link_init(&io->backing_off);
 	quoit_link_init(&io->lingering);
-	rc = open_parts(io, &o, node, why);
+	rc = open_parts(io, options, node, why);
 	if (rc < 0)
 		return rc;
 	set_classes(io);
@@ -150,7 +142,6 @@ void quoit_io_close(struct quoit_io *io)
 	quoit_slab_close(&io->streams);
 	quoit_chunks_close(&io->chunks);
 	quoit_bufring_close(&io->bufs);
-	quoit_uring_close(&io->uring);
 }
 
 /* Buffers have come back: one stream may go on for each. */

@@ -11,7 +11,7 @@
 #include <quoit/io/slab_internal.h>
 
 struct quoit_io {
-	struct quoit_uring uring;
+	struct quoit_uring *uring; /* the loop's */
 	struct quoit_bufring bufs;
 	struct quoit_chunks chunks;
 	struct quoit_slab streams;
@@ -31,9 +31,17 @@ struct quoit_io {
 	struct quoit_io_counts counts;
 };
 
-/* Open everything on the calling thread. Errors: those of the parts, with the reason in `why`. */
-QUOIT_MUST_CHECK int quoit_io_open(struct quoit_io *io, const struct quoit_io_options *options,
-				   int node, struct quoit_reason *why);
+/* Put the defaults where 0 stands, and refuse what cannot be. Errors: -EINVAL, with the reason. */
+QUOIT_MUST_CHECK int quoit_io_complete_options(struct quoit_io_options *options,
+					       struct quoit_reason *why);
+
+/*
+ * Open everything on the thread of the ring, which stays open until quoit_io_close(). `options` are
+ * complete. Errors: those of the parts, with the reason in `why`.
+ */
+QUOIT_MUST_CHECK int quoit_io_open(struct quoit_io *io, struct quoit_uring *uring,
+				   const struct quoit_io_options *options, int node,
+				   struct quoit_reason *why);
 
 /* After quoit_io_live() has become 0. */
 void quoit_io_close(struct quoit_io *io);

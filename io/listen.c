@@ -111,7 +111,7 @@ static void back_off(struct quoit_listener *listener)
 
 static int arm(struct quoit_listener *listener)
 {
-	struct io_uring_sqe *sqe = quoit_uring_sqe(&listener->io->uring);
+	struct io_uring_sqe *sqe = quoit_uring_sqe(listener->io->uring);
 
 	if (!sqe)
 		return -EBUSY;
@@ -158,7 +158,7 @@ void quoit_listener_close(struct quoit_listener *listener)
 	(void)quoit__net_shutdown(listener->fd, SHUT_RDWR); /* refuses newcomers at once */
 	if (listener->accepting)
 		(void)quoit_uring_cancel(
-			&io->uring, quoit_op_data(QUOIT_OP_ACCEPT, &listener->owner),
+			io->uring, quoit_op_data(QUOIT_OP_ACCEPT, &listener->owner),
 			QUOIT_OP_CANCEL_ACCEPT,
 			&listener->owner); /* the shutdown ended it if this fails */
 	bury_if_over(listener);

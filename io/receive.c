@@ -160,7 +160,7 @@ void quoit_stream_arm(struct quoit_stream *stream)
 	if ((stream->state & QUOIT_STREAM_RECEIVING) || !quoit_stream_wants_bytes(stream) ||
 	    quoit_link_is_in(&stream->waiting))
 		return;
-	sqe = quoit_uring_sqe(&stream->io->uring);
+	sqe = quoit_uring_sqe(stream->io->uring);
 	if (!sqe) {
 		quoit_stream_attend_later(stream); /* the kernel takes nothing now: next turn */
 		return;
@@ -182,7 +182,7 @@ void quoit_stream_disarm(struct quoit_stream *stream)
 
 	if ((stream->state & cancellable) != QUOIT_STREAM_RECEIVING)
 		return;
-	if (quoit_uring_cancel(&stream->io->uring, quoit_op_data(QUOIT_OP_RECV, &stream->owner),
+	if (quoit_uring_cancel(stream->io->uring, quoit_op_data(QUOIT_OP_RECV, &stream->owner),
 			       QUOIT_OP_CANCEL, &stream->owner) == 0)
 		stream->state |= QUOIT_STREAM_CANCELLING;
 }

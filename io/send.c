@@ -110,7 +110,7 @@ void quoit_stream_push(struct quoit_stream *stream)
 {
 	const int flags = MSG_NOSIGNAL | MSG_WAITALL;
 	struct quoit_chunk *first = stream->out_first;
-	struct io_uring_sqe *sqe = quoit_uring_sqe(&stream->io->uring);
+	struct io_uring_sqe *sqe = quoit_uring_sqe(stream->io->uring);
 
 	if (!sqe) {
 		quoit_link_append(&stream->io->sending, &stream->sending); /* next turn */

@@ -77,7 +77,7 @@ static void bury(struct quoit_stream *stream)
 /* Ask the kernel to give an operation back that shutting down may not have ended. */
 static void cancel(struct quoit_stream *stream, enum quoit_op_kind kind)
 {
-	(void)quoit_uring_cancel(&stream->io->uring, quoit_op_data(kind, &stream->owner),
+	(void)quoit_uring_cancel(stream->io->uring, quoit_op_data(kind, &stream->owner),
 				 QUOIT_OP_CANCEL,
 				 &stream->owner); /* shutting down ends it anyway */
 }

@@ -18,7 +18,7 @@ void quoit_uring_class(struct quoit_uring *uring, enum quoit_op_kind kind, void 
 /* Let the kernel see what has been prepared. Gives how many entries it has not taken yet. */
 static unsigned publish_entries(struct quoit_uring *uring)
 {
-	struct io_uring_sq *sq = &uring->ring.sq;
+	struct io_uring_sq *sq = &uring->ring->sq;
 
 	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
 	return quoit_uring_unsubmitted(uring);
@@ -82,26 +82,26 @@ int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t g
 
 struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(uring->ring);
 
 	if (quoit_unlikely(!sqe)) {
 		quoit_count(&uring->counts.enters_forced, 1);
 		(void)quoit_uring_submit(uring); /* a NULL below says that it failed */
-		sqe = io_uring_get_sqe(&uring->ring);
+		sqe = io_uring_get_sqe(uring->ring);
 	}
 	return sqe;
 }
 
 bool quoit_uring_needs_enter(const struct quoit_uring *uring)
 {
-	const unsigned flags = quoit_load(uring->ring.sq.kflags); /* the kernel's; a hint */
+	const unsigned flags = quoit_load(uring->ring->sq.kflags); /* the kernel's; a hint */
 
 	return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
 bool quoit_uring_has_news(const struct quoit_uring *uring)
 {
-	const struct io_uring_cq *cq = &uring->ring.cq;
+	const struct io_uring_cq *cq = &uring->ring->cq;
 
 	return io_uring_smp_load_acquire(cq->ktail) != *cq->khead || quoit_uring_needs_enter(uring);
 }
@@ -132,12 +132,12 @@ static void complete(struct quoit_uring *uring, uint64_t user_data, int res, uin
 
 size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget)
 {
-	struct io_uring_cq *cq = &uring->ring.cq;
+	struct io_uring_cq *cq = &uring->ring->cq;
 	const unsigned head = *cq->khead;
 	const unsigned arrived = io_uring_smp_load_acquire(cq->ktail) - head;
 	const unsigned n = (unsigned)quoit_min(arrived, budget);
 
-	if (quoit_unlikely(quoit_load(uring->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW)) /* a hint */
+	if (quoit_unlikely(quoit_load(uring->ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW)) /* a hint */
 		quoit_count(&uring->counts.overflows, 1);
 	for (unsigned i = 0; i < n; i++) {
 		/* Copied out, then given back: a handler may enter the kernel when the SQ is full.

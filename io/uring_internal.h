@@ -37,7 +37,8 @@ struct quoit_uring_counts {
 };
 
 struct quoit_uring {
-	struct io_uring ring; /* liburing's own struct, so that its prep and reap helpers apply */
+	struct io_uring *ring; /* liburing's struct, so that its prep and reap helpers apply */
+	struct io_uring own;   /* what it points to, unless somebody else owns the ring */
 	int enter_fd;
 	unsigned enter_flags;
 	unsigned wait_flags;
@@ -80,8 +81,8 @@ QUOIT_HOT void quoit_uring_tag(struct io_uring_sqe *sqe, enum quoit_op_kind kind
 
 QUOIT_HOT unsigned quoit_uring_unsubmitted(const struct quoit_uring *uring)
 {
-	return uring->ring.sq.sqe_tail -
-	       quoit_load(uring->ring.sq.khead); /* the kernel's; a hint */
+	return uring->ring->sq.sqe_tail -
+	       quoit_load(uring->ring->sq.khead); /* the kernel's; a hint */
 }
 
 /*

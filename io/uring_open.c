@@ -189,9 +189,9 @@ static int map_ring(struct io_uring *ring, const struct io_uring_params *params,
 static void register_own_fd(struct quoit_uring *uring)
 {
 	struct io_uring_rsrc_update update = {.offset = -1U,
-					      .data = (uint64_t)(unsigned)uring->ring.ring_fd};
+					      .data = (uint64_t)(unsigned)uring->ring->ring_fd};
 
-	if (quoit__uring_register(uring->ring.ring_fd, IORING_REGISTER_RING_FDS, &update, 1) != 1)
+	if (quoit__uring_register(uring->ring->ring_fd, IORING_REGISTER_RING_FDS, &update, 1) != 1)
 		return;
 	uring->enter_fd = (int)update.offset;
 	uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
@@ -210,14 +210,15 @@ int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, struct quoi
 		return explain_too_old(why, -EOPNOTSUPP);
 	}
 	memset(uring, 0, sizeof(*uring));
-	rc = map_ring(&uring->ring, &params, fd);
+	uring->ring = &uring->own;
+	rc = map_ring(uring->ring, &params, fd);
 	if (rc < 0) {
 		quoit__sys_close(fd);
 		return explain(why, rc);
 	}
-	uring->ring.flags = params.flags;
-	uring->ring.features = params.features;
-	uring->ring.ring_fd = uring->ring.enter_ring_fd = uring->enter_fd = fd;
+	uring->own.flags = params.flags;
+	uring->own.features = params.features;
+	uring->own.ring_fd = uring->own.enter_ring_fd = uring->enter_fd = fd;
 	uring->wait_flags = params.features & IORING_FEAT_NO_IOWAIT ? IORING_ENTER_NO_IOWAIT : 0;
 	uring->can_gather = params.features & IORING_FEAT_MIN_TIMEOUT;
 	register_own_fd(uring);
@@ -226,15 +227,15 @@ int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, struct quoi
 
 void quoit_uring_close(struct quoit_uring *uring)
 {
-	struct io_uring_sq *sq = &uring->ring.sq;
+	struct io_uring_sq *sq = &uring->ring->sq;
 
 	if (uring->enter_flags & IORING_ENTER_REGISTERED_RING) {
 		struct io_uring_rsrc_update update = {.offset = (unsigned)uring->enter_fd};
 
-		(void)quoit__uring_register(uring->ring.ring_fd, IORING_UNREGISTER_RING_FDS,
+		(void)quoit__uring_register(uring->ring->ring_fd, IORING_UNREGISTER_RING_FDS,
 					    &update, 1); /* the thread's end would do it too */
 	}
 	quoit__sys_munmap(sq->sqes, sq->ring_entries * sizeof(struct io_uring_sqe));
 	quoit__sys_munmap(sq->ring_ptr, sq->ring_sz);
-	quoit__sys_close(uring->ring.ring_fd);
+	quoit__sys_close(uring->ring->ring_fd);
 }

@@ -44,12 +44,20 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 {
 	struct quoit_runtime *runtime = core->runtime;
 	struct quoit_loop *loop = &core->loop;
-	int rc = quoit_loop_open(loop, &runtime->config.io, core->node, bells, runtime->cores, why);
+	struct quoit_io_options io = runtime->config.io;
+	int rc = quoit_io_complete_options(&io, why);
 
 	if (rc < 0)
 		return rc;
-	loop->io.core = core->index;
-	loop->io.owner = core;
+	rc = quoit_loop_open(loop, io.sq_entries, bells, runtime->cores, why);
+	if (rc < 0)
+		return rc;
+	rc = quoit_io_open(&core->io, &loop->uring, &io, core->node, why);
+	if (rc < 0)
+		goto close_loop;
+	core->io.core = core->index;
+	core->io.owner = core;
+	loop->io = &core->io;
 	loop->stop_flag = &runtime->stop_wanted;
 	loop->calm = quoit_core_step;
 	loop->spin_ns = loop->spin_now_ns = spin_limit(runtime);
@@ -57,12 +65,18 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 	rc = quoit_mail_open(&core->mail, core, loop, &core->region, core->index, runtime->cores,
 			     credits(runtime));
 	if (rc < 0) {
-		quoit_loop_close(loop);
-		quoit_loop_close_bell(loop);
-		return quoit_reason_set(why, rc, "no memory for the lanes between %u cores",
-					runtime->cores);
+		quoit_reason_set(why, rc, "no memory for the lanes between %u cores",
+				 runtime->cores);
+		goto close_io;
 	}
 	return 0;
+
+close_io:
+	quoit_io_close(&core->io);
+close_loop:
+	quoit_loop_close(loop);
+	quoit_loop_close_bell(loop);
+	return rc;
 }
 
 int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu, int node,
@@ -97,15 +111,17 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 		quoit_region_close(&region);
 		return rc;
 	}
-	core->degraded = (core->region.degraded != 0) + quoit_io_degraded(&core->loop.io);
+	core->degraded = (core->region.degraded != 0) + quoit_io_degraded(&core->io);
 	*opened = core;
 	return 0;
 }
 
 void quoit_core_close(struct quoit_core *core)
 {
-	if (!core->leaked)
-		quoit_loop_close(&core->loop);
+	if (core->leaked)
+		return;
+	quoit_io_close(&core->io);
+	quoit_loop_close(&core->loop);
 }
 
 void quoit_core_free(struct quoit_core *core)
@@ -168,7 +184,7 @@ int quoit_listen(struct quoit_core *core, const char *address,
 	pthread_mutex_unlock(&runtime->lock);
 	if (fd < 0)
 		return fd;
-	rc = quoit_listener_open(&core->loop.io, fd, events, ctx);
+	rc = quoit_listener_open(&core->io, fd, events, ctx);
 	if (rc < 0) {
 		quoit__sys_close(fd);
 		return quoit_core_fail(core, rc, "cannot listen on %s: too many listeners",
@@ -251,6 +267,6 @@ struct quoit_stream *quoit_core_stream(struct quoit_core *core, struct quoit_str
 
 	if (id.core != core->index)
 		return NULL;
-	stream = (void *)quoit_slab_find(&core->loop.io.streams, id.slot, id.generation);
+	stream = (void *)quoit_slab_find(&core->io.streams, id.slot, id.generation);
 	return stream && !(stream->state & QUOIT_STREAM_ENDING) ? stream : NULL;
 }

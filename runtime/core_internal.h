@@ -25,6 +25,7 @@ enum quoit_phase {
 
 struct quoit_core {
 	struct quoit_loop loop;
+	struct quoit_io io;
 	struct quoit_mail mail;
 	struct quoit_region region; /* this struct, the lanes and the frames */
 	struct quoit_runtime *runtime;

@@ -37,7 +37,7 @@ static const uint64_t one = 1; /* what a bell writes; the kernel reads it whenev
  */
 static void arm_bell(struct quoit_loop *loop)
 {
-	struct io_uring_sqe *sqe = quoit_uring_sqe(&loop->io.uring);
+	struct io_uring_sqe *sqe = quoit_uring_sqe(&loop->uring);
 
 	if (!sqe)
 		return; /* the next turn tries again */
@@ -65,7 +65,7 @@ static void bell_cancelled(struct quoit_op_owner *owner, int res, uint32_t flags
 	(void)last;
 	loop->silencing = false;
 	/* Found or not, the poll's own completion says what became of it, unless that was lost. */
-	if (res <= 0 && loop->io.uring.counts.dropped_resyncs)
+	if (res <= 0 && loop->uring.counts.dropped_resyncs)
 		owner->pending = 0;
 }
 
@@ -84,7 +84,7 @@ static void bell_failed(struct quoit_op_owner *owner, int res, uint32_t flags, b
 void quoit_loop_ring(struct quoit_loop *loop, uint32_t i)
 {
 	struct quoit_bell *bell = &loop->bells[i];
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->io.uring.ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(loop->uring.ring);
 
 	if (!sqe) {
 		quoit_count(&loop->counts.bells_failed, 1);
@@ -101,7 +101,7 @@ static void silence_bell(struct quoit_loop *loop)
 {
 	if (!loop->silencing && loop->bell.pending)
 		loop->silencing =
-			quoit_uring_cancel(&loop->io.uring,
+			quoit_uring_cancel(&loop->uring,
 					   quoit_op_data(QUOIT_OP_BELL_HEARD, &loop->bell),
 					   QUOIT_OP_CANCEL_BELL, &loop->bell) == 0;
 }
@@ -114,8 +114,8 @@ void quoit_loop_silence_bell(struct quoit_loop *loop)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-int quoit_loop_open(struct quoit_loop *loop, const struct quoit_io_options *io, int node,
-		    struct quoit_bell *bells, uint32_t bell_count, struct quoit_reason *why)
+int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries, struct quoit_bell *bells,
+		    uint32_t bell_count, struct quoit_reason *why)
 {
 	int rc;
 
@@ -124,22 +124,22 @@ int quoit_loop_open(struct quoit_loop *loop, const struct quoit_io_options *io, 
 	if (rc < 0)
 		return quoit_reason_set(why, rc,
 					"no file descriptor left for an eventfd: raise ulimit -n");
-	rc = quoit_io_open(&loop->io, io, node, why);
+	rc = quoit_uring_open(&loop->uring, sq_entries, why);
 	if (rc < 0) {
 		quoit_notify_close(&loop->notify);
 		return rc;
 	}
 	loop->now_ns = quoit_clock_now_ns();
 	quoit_timers_init(&loop->timers, loop->now_ns);
-	quoit_uring_class(&loop->io.uring, QUOIT_OP_BELL_HEARD, &loop->bell, 0, bell_heard);
-	quoit_uring_class(&loop->io.uring, QUOIT_OP_CANCEL_BELL, &loop->bell, 0, bell_cancelled);
-	quoit_uring_class(&loop->io.uring, QUOIT_OP_BELL_RUNG, bells, sizeof(*bells), bell_failed);
+	quoit_uring_class(&loop->uring, QUOIT_OP_BELL_HEARD, &loop->bell, 0, bell_heard);
+	quoit_uring_class(&loop->uring, QUOIT_OP_CANCEL_BELL, &loop->bell, 0, bell_cancelled);
+	quoit_uring_class(&loop->uring, QUOIT_OP_BELL_RUNG, bells, sizeof(*bells), bell_failed);
 	return 0;
 }
 
 void quoit_loop_close(struct quoit_loop *loop)
 {
-	quoit_io_close(&loop->io);
+	quoit_uring_close(&loop->uring);
 }
 
 void quoit_loop_close_bell(struct quoit_loop *loop)
@@ -190,7 +190,7 @@ static bool bell_is_deaf(const struct quoit_loop *loop)
 /* Anything at all that a turn could do now, apart from what only the kernel knows. */
 static bool has_work(struct quoit_loop *loop)
 {
-	return quoit_uring_has_news(&loop->io.uring) || quoit_io_has_work(&loop->io) ||
+	return quoit_uring_has_news(&loop->uring) || (loop->io && quoit_io_has_work(loop->io)) ||
 	       bell_is_deaf(loop) || sources_have_news(loop) || stop_is_new(loop);
 }
 
@@ -198,7 +198,7 @@ static bool has_work(struct quoit_loop *loop)
 static uint64_t until_due(const struct quoit_loop *loop)
 {
 	const uint64_t timer = quoit_timers_next_ns(&loop->timers);
-	const uint64_t io = quoit_io_next_ns(&loop->io);
+	const uint64_t io = loop->io ? quoit_io_next_ns(loop->io) : UINT64_MAX;
 	const uint64_t next = timer < io ? timer : io;
 
 	uint64_t now;
@@ -212,7 +212,7 @@ static uint64_t until_due(const struct quoit_loop *loop)
 /* Submit, and fetch what has completed, but only if there is either. */
 static void enter_if_needed(struct quoit_loop *loop)
 {
-	struct quoit_uring *uring = &loop->io.uring;
+	struct quoit_uring *uring = &loop->uring;
 
 	if (quoit_uring_unsubmitted(uring) || quoit_uring_needs_enter(uring))
 		(void)quoit_uring_submit(uring); /* -EBUSY: the next turn reaps first */
@@ -263,11 +263,12 @@ static void spin_this_turn(struct quoit_loop *loop, uint64_t due_ns)
 
 static void sleep_now(struct quoit_loop *loop, uint64_t due_ns)
 {
-	const uint64_t gather_ns = quoit_coalesce_ns(&loop->coalesce, loop->io.streams.live);
+	const uint64_t gather_ns =
+		loop->io ? quoit_coalesce_ns(&loop->coalesce, loop->io->streams.live) : 0;
 
 	quoit_count(&loop->counts.sleeps, 1);
 	quoit_count(&loop->counts.gathers, gather_ns != 0);
-	(void)quoit_uring_sleep(&loop->io.uring, due_ns, gather_ns); /* the next turn looks */
+	(void)quoit_uring_sleep(&loop->uring, due_ns, gather_ns); /* the next turn looks */
 }
 
 static void sleep_or_go_on(struct quoit_loop *loop, bool may_wait)
@@ -292,31 +293,53 @@ static void sleep_or_go_on(struct quoit_loop *loop, bool may_wait)
 	quoit_wake_disarm(&loop->wake);
 }
 
-void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
+/* A completion was lost: whatever was multishot may have ended without a word. */
+static void resync(struct quoit_loop *loop)
 {
-	struct quoit_io *io = &loop->io;
-	size_t items = 0;
+	loop->uring.lost = false;
+	if (loop->io)
+		quoit_io_resync(loop->io);
+	loop->bell_armed = false; /* arming twice is harmless, not being armed is not */
+}
 
-	loop->now_ns = io->now_ns = quoit_clock_now_ns();
-	quoit_count(&loop->counts.turns, 1);
-	if (quoit_unlikely(io->uring.lost)) {
-		io->uring.lost = false;
-		quoit_io_resync(io);
-		loop->bell_armed = false; /* arming twice is harmless, not being armed is not */
-	}
+/* What is not ours any more must end; what is ours must be heard. */
+static void mind_the_bell(struct quoit_loop *loop)
+{
 	if (quoit_unlikely(loop->closing))
 		silence_bell(loop);
 	else if (quoit_unlikely(bell_is_deaf(loop)))
 		arm_bell(loop);
-	(void)quoit_uring_reap(&io->uring, COMPLETIONS_A_TURN);
-	for (struct quoit_source *source = loop->sources; source; source = source->next)
-		items += source->dispatch(source, ITEMS_A_TURN);
-	quoit_coalesce_note(&loop->coalesce, loop->now_ns, io->counts.receives, items);
+}
+
+static void run_timers(struct quoit_loop *loop)
+{
 	if (quoit_timers_next_ns(&loop->timers) <= loop->now_ns)
 		quoit_count(&loop->counts.timers_fired,
 			    quoit_timers_expire(&loop->timers, loop->now_ns, TIMERS_A_TURN));
-	quoit_io_attend(io);
-	quoit_io_send_all(io);
+}
+
+void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
+{
+	struct quoit_io *io = loop->io;
+	size_t items = 0;
+
+	loop->now_ns = quoit_clock_now_ns();
+	if (io)
+		io->now_ns = loop->now_ns;
+	quoit_count(&loop->counts.turns, 1);
+	if (quoit_unlikely(loop->uring.lost))
+		resync(loop);
+	mind_the_bell(loop);
+	(void)quoit_uring_reap(&loop->uring, COMPLETIONS_A_TURN);
+	for (struct quoit_source *source = loop->sources; source; source = source->next)
+		items += source->dispatch(source, ITEMS_A_TURN);
+	if (io)
+		quoit_coalesce_note(&loop->coalesce, loop->now_ns, io->counts.receives, items);
+	run_timers(loop);
+	if (io) {
+		quoit_io_attend(io);
+		quoit_io_send_all(io);
+	}
 	for (struct quoit_source *source = loop->sources; source; source = source->next)
 		source->flush(source);
 	sleep_or_go_on(loop, !(loop->calm && loop->calm(loop)) && may_wait);

@@ -45,7 +45,8 @@ struct quoit_loop_counts {
 };
 
 struct quoit_loop {
-	struct quoit_io io;
+	struct quoit_uring uring;
+	struct quoit_io *io; /* streams and listeners; NULL: a loop without */
 	struct quoit_timers timers;
 	struct quoit_wake wake;
 	struct quoit_notify notify; /* our flag and our eventfd: what others need to wake us */
@@ -70,10 +71,10 @@ struct quoit_loop {
 
 /*
  * Open on the calling thread, which alone runs it. `bells` has room for every loop that this one
- * may wake. Errors: those of quoit_io_open() and quoit_notify_open().
+ * may wake. Errors: those of quoit_uring_open() and quoit_notify_open().
  */
-QUOIT_MUST_CHECK int quoit_loop_open(struct quoit_loop *loop, const struct quoit_io_options *io,
-				     int node, struct quoit_bell *bells, uint32_t bell_count,
+QUOIT_MUST_CHECK int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries,
+				     struct quoit_bell *bells, uint32_t bell_count,
 				     struct quoit_reason *why);
 
 /* On the loop's thread, after everything in it has ended and nobody rings any more. */

@@ -25,9 +25,9 @@ int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 	core = runtime->seats[index].core;
 	copy_counters((uint64_t *)&loop, (const uint64_t *)&core->loop.counts, sizeof(loop));
 	copy_counters((uint64_t *)&mail, (const uint64_t *)&core->mail.counts, sizeof(mail));
-	copy_counters((uint64_t *)&uring, (const uint64_t *)&core->loop.io.uring.counts,
+	copy_counters((uint64_t *)&uring, (const uint64_t *)&core->loop.uring.counts,
 		      sizeof(uring));
-	copy_counters((uint64_t *)&s.io, (const uint64_t *)&core->loop.io.counts, sizeof(s.io));
+	copy_counters((uint64_t *)&s.io, (const uint64_t *)&core->io.counts, sizeof(s.io));
 	s.turns = loop.turns;
 	s.sleeps = loop.sleeps;
 	s.gathers = loop.gathers;

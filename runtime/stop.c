@@ -74,7 +74,7 @@ static bool all_are(const struct quoit_core *core, const uint32_t *reached)
 /* The deadline has passed: end what is left, and say what it was. */
 static void force(struct quoit_core *core)
 {
-	struct quoit_io *io = &core->loop.io;
+	struct quoit_io *io = &core->io;
 	struct quoit_reason why;
 	const uint32_t streams = io->streams.live;
 	const uint32_t calls = quoit_mail_cancel_calls(&core->mail);
@@ -99,7 +99,7 @@ static void give_up(struct quoit_core *core)
 		&why, -ETIMEDOUT,
 		"core %u leaves %u streams and listeners to the kernel, which does not end "
 		"them",
-		core->index, quoit_io_live(&core->loop.io));
+		core->index, quoit_io_live(&core->io));
 	quoit_runtime_note_error(core->runtime, &why);
 	core->leaked = true;
 }
@@ -135,12 +135,12 @@ static void begin(struct quoit_core *core)
 {
 	core->loop.stop_seen = true;
 	core->phase = QUOIT_PHASE_NO_NEW;
-	quoit_io_stop(&core->loop.io);
+	quoit_io_stop(&core->io);
 }
 
 static bool owes_nothing(const struct quoit_core *core)
 {
-	return core->leaked || (!quoit_io_live(&core->loop.io) && !core->mail.calls_open);
+	return core->leaked || (!quoit_io_live(&core->io) && !core->mail.calls_open);
 }
 
 /* One step, if it can be taken. */

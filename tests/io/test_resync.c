@@ -24,7 +24,7 @@ static void echo(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
 	(void)ctx;
 	quoit_stream_send(stream, in.data, in.len);
 	if (*(const char *)in.data == '!')
-		quoit_stream_core(stream)->loop.io.uring.lost = true;
+		quoit_stream_core(stream)->loop.uring.lost = true;
 }
 
 static void note_closed(struct quoit_stream *stream, int why, void *ctx)

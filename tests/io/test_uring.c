@@ -344,7 +344,7 @@ static void what_is_newer_than_the_floor_is_dropped_when_it_is_refused(void **st
 	fault.refuse = IORING_SETUP_NO_SQARRAY;
 	open_ring();
 	assert_int_equal(fault.setups, 2);
-	assert_false(uring.ring.flags & IORING_SETUP_NO_SQARRAY);
+	assert_false(uring.ring->flags & IORING_SETUP_NO_SQARRAY);
 	for (unsigned i = 0; i < 200; i++) /* the index array is there and right */
 		prepare_nop(&things[i % THINGS]);
 	assert_int_equal(quoit_uring_submit(&uring), 0);

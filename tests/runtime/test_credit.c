@@ -104,7 +104,6 @@ static int open_side(struct side *side, uint32_t index, struct quoit_reason *why
 {
 	const struct quoit_region_options options = {.bytes = quoit_mail_bytes(2, CREDITS),
 						     .node = -1};
-	const struct quoit_io_options io = {0};
 	struct quoit_core *core = &side->core;
 	int rc;
 
@@ -115,7 +114,7 @@ static int open_side(struct side *side, uint32_t index, struct quoit_reason *why
 	rc = quoit_region_open(&core->region, &options, why);
 	if (rc < 0)
 		return rc;
-	rc = quoit_loop_open(&core->loop, &io, -1, side->bells, 2, why);
+	rc = quoit_loop_open(&core->loop, 64, side->bells, 2, why);
 	if (rc < 0) {
 		quoit_region_close(&core->region);
 		return rc;

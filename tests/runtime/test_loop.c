@@ -66,9 +66,8 @@ static int close_loop(void **state)
 
 static void open_loop(void)
 {
-	const struct quoit_io_options options = {.streams_max = 8};
 	struct quoit_reason why = {0};
-	const int rc = quoit_loop_open(&loop, &options, -1, bells, 1, &why);
+	const int rc = quoit_loop_open(&loop, 64, bells, 1, &why);
 
 	if (rc == -ENOSYS || rc == -EPERM)
 		skip_because("io_uring is refused: %s", why.text);
@@ -185,15 +184,15 @@ static void a_bell_rung_through_the_ring_is_heard_and_makes_no_completion_of_its
 		assert_int_equal(loop.counts.bells_heard, i);
 		assert_int_equal(bells[0].owner.pending, 0);
 	}
-	assert_int_equal(loop.io.uring.counts.completed, 10);
+	assert_int_equal(loop.uring.counts.completed, 10);
 }
 
 static void a_full_queue_rings_by_system_call(void **state)
 {
 	(void)state;
 	open_loop();
-	while (io_uring_sq_space_left(&loop.io.uring.ring)) {
-		struct io_uring_sqe *sqe = io_uring_get_sqe(&loop.io.uring.ring);
+	while (io_uring_sq_space_left(loop.uring.ring)) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(loop.uring.ring);
 
 		io_uring_prep_nop(sqe);
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
@@ -213,11 +212,10 @@ static void a_bell_that_was_cut_off_is_armed_again_and_has_missed_nothing(void *
 	(void)state;
 	open_loop();
 	bell = &loop.bell;
-	assert_int_equal(quoit_uring_cancel(&loop.io.uring,
-					    quoit_op_data(QUOIT_OP_BELL_HEARD, bell),
+	assert_int_equal(quoit_uring_cancel(&loop.uring, quoit_op_data(QUOIT_OP_BELL_HEARD, bell),
 					    QUOIT_OP_CANCEL_BELL, bell),
 			 0);
-	assert_int_equal(quoit_uring_submit(&loop.io.uring), 0);
+	assert_int_equal(quoit_uring_submit(&loop.uring), 0);
 	assert_int_equal(quoit_notify_ring(&loop.notify), 0);
 	for (unsigned i = 0; i < 4; i++)
 		quoit_loop_turn(&loop, false);

@@ -97,7 +97,6 @@ static void guard_fired(struct quoit_timer *timer, void *ctx)
 
 static int set_up(void **state)
 {
-	const struct quoit_io_options options = {0};
 	struct quoit_reason why = {0};
 	static struct fixture fixture;
 	struct fixture *f = &fixture;
@@ -109,7 +108,7 @@ static int set_up(void **state)
 					  .expects_news = expects_news,
 					  .flush = flush};
 	*state = NULL;
-	if (quoit_loop_open(&f->loop, &options, -1, f->bells, 1, &why) < 0) {
+	if (quoit_loop_open(&f->loop, 64, f->bells, 1, &why) < 0) {
 		print_message("io_uring: %s\n", why.text);
 		return 0;
 	}
@@ -194,7 +193,7 @@ static void a_bell_whose_poll_has_ended_is_polled_again_before_the_loop_sleeps(v
 		quoit_loop_turn(&f->loop, false);
 		assert_true(f->loop.bell_armed);
 		assert_int_equal(
-			quoit_uring_cancel(&f->loop.io.uring,
+			quoit_uring_cancel(&f->loop.uring,
 					   quoit_op_data(QUOIT_OP_BELL_HEARD, &f->loop.bell),
 					   QUOIT_OP_CANCEL_BELL, &f->loop.bell),
 			0);
@@ -211,11 +210,11 @@ static void a_loop_that_lost_a_completion_still_falls_silent(void **state)
 
 	for (unsigned lost = 0; lost < 2; lost++) {
 		quoit_loop_turn(&f->loop, false);
-		f->loop.io.uring.lost = true;
+		f->loop.uring.lost = true;
 		quoit_loop_turn(&f->loop, false);
 		assert_int_equal(f->loop.bell.pending, 2);
 		if (lost) { /* and what was lost was the end of a third one */
-			f->loop.io.uring.counts.dropped_resyncs = 1;
+			f->loop.uring.counts.dropped_resyncs = 1;
 			f->loop.bell.pending++;
 		}
 		quoit_loop_silence_bell(&f->loop);

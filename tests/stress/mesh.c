@@ -49,7 +49,6 @@ static void take(struct quoit_core *core, const struct quoit_message *messages, 
 static int open_half(struct half *half, uint32_t index)
 {
 	const struct quoit_region_options options = {.bytes = quoit_mail_bytes(2, 8), .node = -1};
-	const struct quoit_io_options io = {0};
 	struct quoit_core *core = &half->core;
 	int rc;
 
@@ -59,7 +58,7 @@ static int open_half(struct half *half, uint32_t index)
 	rc = quoit_region_open(&core->region, &options, &half->why);
 	if (rc < 0)
 		return rc;
-	rc = quoit_loop_open(&core->loop, &io, -1, half->bells, 2, &half->why);
+	rc = quoit_loop_open(&core->loop, 64, half->bells, 2, &half->why);
 	if (rc < 0)
 		return rc;
 	return quoit_mail_open(&core->mail, core, &core->loop, &core->region, index, 2, 8);
@@ -108,7 +107,7 @@ static void write_round(struct mesh *mesh, struct random *random)
 	lockstep_meet(&mesh->pair, 1);
 	mesh->rung += mesh->rang;
 	if (mesh->rang)
-		(void)quoit_uring_submit(&core->loop.io.uring); /* makes room for more */
+		(void)quoit_uring_submit(&core->loop.uring); /* makes room for more */
 	lockstep_meet(&mesh->pair, 1);
 }
 
