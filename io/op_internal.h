@@ -22,6 +22,8 @@ enum quoit_op_kind {
 	QUOIT_OP_CANCEL, /* of a stream's operation */
 	QUOIT_OP_CANCEL_ACCEPT,
 	QUOIT_OP_CANCEL_BELL,
+	QUOIT_OP_OTHER, /* of ops_internal.h */
+	QUOIT_OP_CANCEL_OTHER,
 	QUOIT_OP_KIND_END,
 };
 

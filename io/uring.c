@@ -84,7 +84,7 @@ struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(uring->ring);
 
-	if (quoit_unlikely(!sqe)) {
+	if (quoit_unlikely(!sqe) && !uring->guest) {
 		quoit_count(&uring->counts.enters_forced, 1);
 		(void)quoit_uring_submit(uring); /* a NULL below says that it failed */
 		sqe = io_uring_get_sqe(uring->ring);
@@ -128,6 +128,15 @@ static void complete(struct quoit_uring *uring, uint64_t user_data, int res, uin
 	if (last)
 		owner->pending--;
 	class->fn(owner, res, flags, last);
+}
+
+bool quoit_uring_handle(struct quoit_uring *uring, const struct io_uring_cqe *cqe)
+{
+	if (quoit_op_kind(cqe->user_data) - QUOIT_OP_BELL_HEARD >= QUOIT_OP_KINDS)
+		return false;
+	quoit_count(&uring->counts.completed, 1);
+	complete(uring, cqe->user_data, cqe->res, cqe->flags);
+	return true;
 }
 
 size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget)

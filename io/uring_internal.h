@@ -42,6 +42,7 @@ struct quoit_uring {
 	int enter_fd;
 	unsigned enter_flags;
 	unsigned wait_flags;
+	bool guest; /* the ring is the application's: it enters the kernel and reaps */
 	bool can_gather;
 	bool lost; /* a completion was lost: everything multishot must be armed again */
 	struct quoit_op_class classes[QUOIT_OP_KINDS];
@@ -58,7 +59,24 @@ struct quoit_uring {
 QUOIT_MUST_CHECK int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries,
 				      struct quoit_reason *why);
 
-/* Close it. Every operation must have ended. */
+/*
+ * The same, but so that the ring's descriptor tells of completions by becoming readable, for a
+ * thread that waits elsewhere (epoll). The kernel does not tell that of a DEFER_TASKRUN ring; this
+ * one has COOP_TASKRUN instead: who is woken by it may see EINTR first.
+ */
+QUOIT_MUST_CHECK int quoit_uring_open_pollable(struct quoit_uring *uring, unsigned sq_entries,
+					       struct quoit_reason *why);
+
+/*
+ * Use a ring that the application owns, reaps and enters; ours are only entries and their
+ * completions, which it hands to quoit_uring_handle().
+ * Errors: -EINVAL for a ring that polls for completions (IOPOLL), -EOPNOTSUPP for a kernel before
+ * 6.1, with the reason.
+ */
+QUOIT_MUST_CHECK int quoit_uring_attach(struct quoit_uring *uring, struct io_uring *ring,
+					struct quoit_reason *why);
+
+/* Close it. Every operation must have ended. A guest's ring stays as it is. */
 void quoit_uring_close(struct quoit_uring *uring);
 
 /* Say where the objects of a kind live and who handles their completions. */
@@ -66,8 +84,9 @@ void quoit_uring_class(struct quoit_uring *uring, enum quoit_op_kind kind, void 
 		       size_t stride, quoit_op_fn fn);
 
 /*
- * The next free submission entry. If the SQ is full, submits what is there to make room.
- * Never NULL unless the kernel takes nothing at all (it is out of memory, or the CQ is full).
+ * The next free submission entry. If the SQ is full, submits what is there to make room; a guest
+ * does not, for the application may be in the middle of a chain of linked entries. So NULL only
+ * when the kernel takes nothing at all (it is out of memory, or the CQ is full), or for a guest.
  */
 struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring);
 
@@ -104,6 +123,9 @@ bool quoit_uring_has_news(const struct quoit_uring *uring);
 
 /* Would an enter without waiting post completions (deferred work or an overflow list)? */
 bool quoit_uring_needs_enter(const struct quoit_uring *uring);
+
+/* Is it one of ours? If so it is handled. For guests, whose completions others reap. */
+bool quoit_uring_handle(struct quoit_uring *uring, const struct io_uring_cqe *cqe);
 
 /* Handle up to `budget` completions. Gives how many. */
 size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget);

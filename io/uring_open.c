@@ -17,7 +17,7 @@
 
 #define FLAGS_FLOOR                                                           \
 	(IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | \
-	 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)
+	 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG)
 #define FEATURES_FLOOR \
 	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP)
 #define CQ_PER_SQ 4
@@ -102,9 +102,9 @@ static int explain(struct quoit_reason *why, int error)
 	}
 }
 
-static int set_up(struct io_uring_params *params, unsigned entries)
+static int set_up(struct io_uring_params *params, unsigned entries, unsigned taskrun)
 {
-	unsigned flags = FLAGS_FLOOR;
+	unsigned flags = FLAGS_FLOOR | taskrun;
 	size_t dropped = 0;
 	int fd;
 
@@ -197,10 +197,11 @@ static void register_own_fd(struct quoit_uring *uring)
 	uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
 }
 
-int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, struct quoit_reason *why)
+static int open_ring(struct quoit_uring *uring, unsigned sq_entries, unsigned taskrun,
+		     struct quoit_reason *why)
 {
 	struct io_uring_params params;
-	const int fd = set_up(&params, sq_entries);
+	const int fd = set_up(&params, sq_entries, taskrun);
 	int rc;
 
 	if (fd < 0)
@@ -225,10 +226,38 @@ int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, struct quoi
 	return 0;
 }
 
+int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, struct quoit_reason *why)
+{
+	return open_ring(uring, sq_entries, IORING_SETUP_DEFER_TASKRUN, why);
+}
+
+int quoit_uring_open_pollable(struct quoit_uring *uring, unsigned sq_entries,
+			      struct quoit_reason *why)
+{
+	return open_ring(uring, sq_entries, IORING_SETUP_COOP_TASKRUN, why);
+}
+
+int quoit_uring_attach(struct quoit_uring *uring, struct io_uring *ring, struct quoit_reason *why)
+{
+	if (ring->flags & IORING_SETUP_IOPOLL)
+		return quoit_reason_set(
+			why, -EINVAL,
+			"a loop cannot live on an io_uring with IORING_SETUP_IOPOLL, "
+			"which has no polls: give it one without");
+	if ((ring->features & FEATURES_FLOOR) != FEATURES_FLOOR)
+		return explain_too_old(why, -EOPNOTSUPP);
+	memset(uring, 0, sizeof(*uring));
+	uring->ring = ring;
+	uring->guest = true;
+	return 0;
+}
+
 void quoit_uring_close(struct quoit_uring *uring)
 {
-	struct io_uring_sq *sq = &uring->ring->sq;
+	struct io_uring_sq *sq = &uring->own.sq;
 
+	if (uring->guest)
+		return;
 	if (uring->enter_flags & IORING_ENTER_REGISTERED_RING) {
 		struct io_uring_rsrc_update update = {.offset = (unsigned)uring->enter_fd};
 

@@ -231,6 +231,11 @@ struct quoit_runtime *quoit_core_runtime(const struct quoit_core *core)
 	return core->runtime;
 }
 
+struct quoit_loop *quoit_core_loop(struct quoit_core *core)
+{
+	return &core->loop;
+}
+
 struct quoit_timers *quoit_core_timers(struct quoit_core *core)
 {
 	return &core->loop.timers;

@@ -9,7 +9,7 @@
 
 #include <quoit/io/stream.h>
 #include <quoit/numa/reason.h>
-#include <quoit/runtime/timer.h>
+#include <quoit/runtime/loop.h>
 
 QUOIT_C_BEGIN
 
@@ -49,6 +49,10 @@ struct quoit_stream *quoit_core_stream(struct quoit_core *core, struct quoit_str
  */
 struct quoit_timers *quoit_core_timers(struct quoit_core *core);
 uint64_t quoit_core_now_ns(const struct quoit_core *core);
+
+/* The core's loop, for channels, polls and whatever else is asked of a loop. The runtime drives it.
+ */
+struct quoit_loop *quoit_core_loop(struct quoit_core *core);
 
 /* Is the runtime stopping? Nothing new should be begun then. */
 bool quoit_core_is_stopping(const struct quoit_core *core);

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop_internal.h - the event loop of one core.
+ * loop_internal.h - the event loop from inside: what its parts share.
  *
- * One turn: completions, rings, timers, afterthoughts, sends, bells, and one enter that submits
- * all of it and sleeps if there is nothing left to do. See loop.c.
+ *   loop.c    one turn            bell.c    hearing our bell, ringing others'
+ *   rest.c    spinning, sleeping  guest.c   life on another's ring, or inside another loop
+ *   life.c    making and freeing loops of one's own, running and stopping them
  */
 #ifndef QUOIT_RUNTIME_LOOP_INTERNAL_H
 #define QUOIT_RUNTIME_LOOP_INTERNAL_H
 
 #include <quoit/io/io_internal.h>
+#include <quoit/io/ops_internal.h>
+#include <quoit/numa/region.h>
 #include <quoit/rings/notify.h>
 #include <quoit/runtime/coalesce_internal.h>
-#include <quoit/runtime/timer.h>
+#include <quoit/runtime/loop.h>
 
-/* Something that a loop reads besides its completions: the mesh, later any ring. */
+/* Something that a loop reads besides its completions: the mesh, or any ring. */
 struct quoit_source {
-	struct quoit_source *next;
+	struct quoit_link link; /* in the loop, whose turns begin with another one each time */
 	/* Handle up to `budget` items. Gives how many. */
 	size_t (*dispatch)(struct quoit_source *source, size_t budget);
 	/* Is there anything to read, by real loads of every ring? */
@@ -41,11 +44,21 @@ struct quoit_loop_counts {
 	uint64_t spins_won; /* spins that found work */
 	uint64_t bells_heard;
 	uint64_t timers_fired;
+	uint64_t items;
 	uint64_t bells_failed; /* rung through the ring in vain, then by write(2) */
+};
+
+/* Who decides when the loop turns. */
+enum quoit_loop_kind {
+	QUOIT_LOOP_OF_CORE, /* the runtime */
+	QUOIT_LOOP_OWN,	    /* whoever made it */
+	QUOIT_LOOP_INSIDE,  /* the same, called by another loop that waits on our descriptor */
+	QUOIT_LOOP_GUEST,   /* the application whose io_uring it lives on */
 };
 
 struct quoit_loop {
 	struct quoit_uring uring;
+	struct quoit_ops ops;
 	struct quoit_io *io; /* streams and listeners; NULL: a loop without */
 	struct quoit_timers timers;
 	struct quoit_wake wake;
@@ -55,10 +68,13 @@ struct quoit_loop {
 	bool closing;
 	bool silencing; /* a cancel of the poll is under way */
 	bool stop_seen;
+	bool in_turn;		   /* handlers are running */
+	uint8_t kind;		   /* enum quoit_loop_kind */
 	const uint32_t *stop_flag; /* looked at before sleeping; NULL: none */
+	uint32_t stop_wanted;	   /* of a loop of one's own */
 	struct quoit_bell *bells;  /* of the loops that we wake */
 	uint32_t bell_count;
-	struct quoit_source *sources;
+	struct quoit_link sources;
 	/* Asked at the end of each turn, before it may sleep: did this change anything? */
 	bool (*calm)(struct quoit_loop *loop);
 	uint64_t now_ns;      /* read once a turn */
@@ -66,6 +82,10 @@ struct quoit_loop {
 	bool spun;	      /* the last turn spun in vain: now sleep */
 	uint64_t spin_now_ns; /* what it takes now: grows when it pays, shrinks when not */
 	struct quoit_coalesce coalesce;
+	struct quoit_op *alarm; /* guest.c: a kernel timeout for the first timer */
+	uint64_t alarm_ns;	/* when it goes off; UINT64_MAX: none is set */
+	struct __kernel_timespec alarm_at;
+	struct quoit_region region; /* of a loop of one's own: this struct */
 	struct quoit_loop_counts counts;
 };
 
@@ -77,6 +97,13 @@ QUOIT_MUST_CHECK int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entrie
 				     struct quoit_bell *bells, uint32_t bell_count,
 				     struct quoit_reason *why);
 
+/*
+ * The same without a ring, for the other kinds: the caller has opened loop->uring already.
+ * `operations` may be on their way at once.
+ */
+QUOIT_MUST_CHECK int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations,
+					  struct quoit_reason *why);
+
 /* On the loop's thread, after everything in it has ended and nobody rings any more. */
 void quoit_loop_close(struct quoit_loop *loop);
 
@@ -85,8 +112,53 @@ void quoit_loop_close_bell(struct quoit_loop *loop);
 
 void quoit_loop_add_source(struct quoit_loop *loop, struct quoit_source *source);
 
-/* One turn. With `may_wait` it sleeps when there is nothing to do. */
-void quoit_loop_turn(struct quoit_loop *loop, bool may_wait);
+/* Also from a handler, its own among them. The loop does not look at it afterwards. */
+void quoit_loop_remove_source(struct quoit_source *source);
+
+/* One turn, which sleeps for at most `most_ns` when there is nothing to do. */
+void quoit_loop_turn_for(struct quoit_loop *loop, uint64_t most_ns);
+
+QUOIT_HOT void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
+{
+	quoit_loop_turn_for(loop, may_wait ? QUOIT_FOREVER : 0);
+}
+
+/* Everything of a turn but the kernel: handlers run, entries are prepared. True: it may rest. */
+bool quoit_loop_work(struct quoit_loop *loop);
+
+/* --- rest.c --- */
+
+/* Anything that a turn could do now, apart from what only the ring knows, by real loads. */
+bool quoit_loop_has_work(struct quoit_loop *loop);
+
+/* The same, and completions that are there or could be fetched. Not for guests. */
+bool quoit_loop_has_news(struct quoit_loop *loop);
+
+/* Submit, and fetch what has completed, but only if there is either. */
+void quoit_loop_enter_if_needed(struct quoit_loop *loop);
+
+/* When something is due by the clock; UINT64_MAX: never. */
+uint64_t quoit_loop_next_ns(const struct quoit_loop *loop);
+
+/* The end of a turn: one enter at most, spin or sleep for at most `most_ns`. */
+void quoit_loop_rest(struct quoit_loop *loop, uint64_t most_ns);
+
+/* --- bell.c --- */
+
+/* For quoit_loop_open_rest(). */
+void quoit_bell_classes(struct quoit_loop *loop);
+
+/* At the begin of a turn: arm the poll of our bell, or see to it that it ends. */
+void quoit_bell_mind(struct quoit_loop *loop);
+
+/*
+ * Has the poll on our bell ended, in this turn for instance? Asleep, we would not hear it. Nor must
+ * we sleep beside a poll that nobody has told to end.
+ */
+QUOIT_HOT bool quoit_bell_is_deaf(const struct quoit_loop *loop)
+{
+	return loop->closing ? loop->bell.pending && !loop->silencing : !loop->bell_armed;
+}
 
 /* Ring bell `i` at the end of this turn, in the same enter as everything else. */
 void quoit_loop_ring(struct quoit_loop *loop, uint32_t i);
@@ -98,5 +170,14 @@ QUOIT_HOT bool quoit_loop_bell_is_silent(const struct quoit_loop *loop)
 {
 	return loop->bell.pending == 0;
 }
+
+/* --- guest.c --- */
+
+/* What the kernel must wake us for by itself: a timeout for the first timer. Errors: -ENOBUFS. */
+QUOIT_MUST_CHECK int quoit_alarm_open(struct quoit_loop *loop);
+void quoit_alarm_close(struct quoit_loop *loop);
+
+/* May the maker of a loop drive it in this way now? 0, -EDEADLK or -EPERM. */
+int quoit_loop_check(const struct quoit_loop *loop, enum quoit_loop_kind kind);
 
 #endif

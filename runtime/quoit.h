@@ -2,15 +2,17 @@
 /*
  * quoit.h - everything, for programs. Files of the library include the narrow headers.
  *
- * Read in this order: runtime.h starts the cores, core.h is one core as handlers see it, stream.h a
- * connection, mail.h messages between cores, timer.h time; typed.h, typed_mpsc.h and typed_shared.h
- * are the rings below, then their pools, and how a thread waits or a foreign loop is woken.
+ * Read in this order: runtime.h starts the cores, core.h is one core as handlers see it, loop.h its
+ * loop, or one of your own, stream.h a connection, mail.h messages between cores, timer.h time;
+ * typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their pools, and how a thread
+ * waits or a foreign loop is woken.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
 
 #include <quoit/runtime/runtime.h>
 #include <quoit/runtime/core.h>
+#include <quoit/runtime/loop.h>
 #include <quoit/io/stream.h>
 #include <quoit/runtime/mail.h>
 #include <quoit/runtime/timer.h>

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rest.c - the end of a turn: one enter at most, and spinning or sleeping if nothing is left to do.
+ *
+ * Before it sleeps, the loop raises its armed flag and looks once more at every ring with real
+ * loads: a publisher that did not see the flag has published before that look (rings/notify.h).
+ */
+#include <quoit/runtime/loop_internal.h>
+
+#include <quoit/numa/clock.h>
+
+#define SPIN_LEAST_NS  2000
+#define RELAXES_A_LOOK 8
+
+static struct quoit_source *source_of(struct quoit_link *link)
+{
+	return quoit_container_of(link, struct quoit_source, link);
+}
+
+static bool sources_have_news(struct quoit_loop *loop)
+{
+	for (struct quoit_link *at = loop->sources.next; at != &loop->sources; at = at->next) {
+		struct quoit_source *source = source_of(at);
+
+		if (source->has_news(source))
+			return true;
+	}
+	return false;
+}
+
+static bool sources_expect_news(const struct quoit_loop *loop)
+{
+	for (struct quoit_link *at = loop->sources.next; at != &loop->sources; at = at->next) {
+		const struct quoit_source *source = source_of(at);
+
+		if (source->expects_news(source))
+			return true;
+	}
+	return false;
+}
+
+/* Was anybody asked to stop since we last looked? */
+static bool stop_is_new(const struct quoit_loop *loop)
+{
+	return loop->stop_flag && !loop->stop_seen &&
+	       quoit_load_acquire(loop->stop_flag); /* stop: pairs with quoit_runtime_stop() */
+}
+
+bool quoit_loop_has_work(struct quoit_loop *loop)
+{
+	return (loop->io && quoit_io_has_work(loop->io)) || quoit_ops_have_work(&loop->ops) ||
+	       quoit_bell_is_deaf(loop) || sources_have_news(loop) || stop_is_new(loop);
+}
+
+bool quoit_loop_has_news(struct quoit_loop *loop)
+{
+	return quoit_uring_has_news(&loop->uring) || quoit_loop_has_work(loop);
+}
+
+uint64_t quoit_loop_next_ns(const struct quoit_loop *loop)
+{
+	const uint64_t timer = quoit_timers_next_ns(&loop->timers);
+	const uint64_t io = loop->io ? quoit_io_next_ns(loop->io) : UINT64_MAX;
+
+	return timer < io ? timer : io;
+}
+
+/* Nanoseconds until something is due by the clock, `most_ns` at most. */
+static uint64_t until_due(const struct quoit_loop *loop, uint64_t most_ns)
+{
+	const uint64_t next = quoit_loop_next_ns(loop);
+	uint64_t now;
+
+	if (next == UINT64_MAX)
+		return most_ns;
+	now = quoit_clock_now_ns(); /* the turn may have taken long */
+	return next > now ? quoit_min(next - now, most_ns) : 0;
+}
+
+void quoit_loop_enter_if_needed(struct quoit_loop *loop)
+{
+	struct quoit_uring *uring = &loop->uring;
+
+	if (quoit_uring_unsubmitted(uring) || quoit_uring_needs_enter(uring))
+		(void)quoit_uring_submit(uring); /* -EBUSY: the next turn reaps first */
+}
+
+/* Look for work until the time is up, without a system call. True when there is some. */
+static bool spin(struct quoit_loop *loop, uint64_t limit_ns)
+{
+	const uint64_t until = quoit_clock_now_ns() + limit_ns;
+
+	quoit_count(&loop->counts.spins, 1);
+	do {
+		for (int i = 0; i < RELAXES_A_LOOK; i++)
+			quoit_relax();
+		if (quoit_loop_has_news(loop)) {
+			quoit_count(&loop->counts.spins_won, 1);
+			return true;
+		}
+	} while (quoit_clock_now_ns() < until);
+	return false;
+}
+
+/* An answer is on its way, and we have not spun for it in vain just now. */
+static bool may_spin(const struct quoit_loop *loop)
+{
+	return loop->spin_ns && !loop->spun && sources_expect_news(loop);
+}
+
+/*
+ * Spin instead of sleeping, twice as long after it found something, half as long after it did not.
+ * The turn ends with it either way, so that it has made one enter at most: the one that submits
+ * what must not wait for the spin, bells among it.
+ */
+static void spin_this_turn(struct quoit_loop *loop, uint64_t due_ns)
+{
+	const uint64_t limit = loop->spin_now_ns < due_ns ? loop->spin_now_ns : due_ns;
+	uint64_t next;
+
+	quoit_loop_enter_if_needed(loop);
+	if (quoit_loop_has_news(loop))
+		return;
+	loop->spun = !spin(loop, limit);
+	next = loop->spun ? loop->spin_now_ns / 2 : loop->spin_now_ns * 2;
+	loop->spin_now_ns = next > loop->spin_ns   ? loop->spin_ns
+			    : next < SPIN_LEAST_NS ? SPIN_LEAST_NS
+						   : next;
+}
+
+static void sleep_now(struct quoit_loop *loop, uint64_t due_ns)
+{
+	const uint64_t gather_ns =
+		loop->io ? quoit_coalesce_ns(&loop->coalesce, loop->io->streams.live) : 0;
+
+	quoit_count(&loop->counts.sleeps, 1);
+	quoit_count(&loop->counts.gathers, gather_ns != 0);
+	(void)quoit_uring_sleep(&loop->uring, due_ns, gather_ns); /* the next turn looks */
+}
+
+void quoit_loop_rest(struct quoit_loop *loop, uint64_t most_ns)
+{
+	const uint64_t due_ns = most_ns ? until_due(loop, most_ns) : 0;
+
+	if (!due_ns) {
+		quoit_loop_enter_if_needed(loop);
+		return;
+	}
+	if (may_spin(loop)) {
+		spin_this_turn(loop, due_ns);
+		return;
+	}
+	loop->spun = false;
+	quoit_wake_arm(&loop->wake);
+	if (quoit_loop_has_news(loop)) {
+		quoit_loop_enter_if_needed(loop);
+	} else {
+		sleep_now(loop, due_ns);
+	}
+	quoit_wake_disarm(&loop->wake);
+}
