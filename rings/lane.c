@@ -174,16 +174,12 @@ int quoit_lane_attach_meter(struct quoit_lane *lane, struct quoit_meter *meter)
 #endif
 }
 
-/* An event that a sleeping reader must not miss. Any thread, so nothing of the producer's. */
+/* An event that no sleeping reader must miss. Any thread, so nothing of the producer's. */
 static void ring_bell(struct quoit_lane *lane)
 {
-	struct quoit_notify *const notify = lane->notify;
-
-	if (!notify)
-		return;
-	quoit_wake_fence();
-	if (quoit_wake_owed(notify->wake))
-		(void)quoit_notify_ring(notify); /* fails only on a closed fd: attach's contract */
+	quoit__notify_tell(&lane->notify, &lane->callers);
+	if (lane->group)
+		quoit_group_tell_all(lane->group);
 }
 
 void quoit_lane_close(struct quoit_lane *lane)

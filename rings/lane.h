@@ -34,6 +34,7 @@
 #define QUOIT_RINGS_LANE_H
 
 #include <quoit/rings/crowd.h>
+#include <quoit/rings/group.h>
 #include <quoit/rings/metrics.h>
 #include <quoit/rings/notify.h>
 
@@ -76,6 +77,7 @@ struct quoit_lane {
 	uint64_t stepped_over;		  /* producer: blocks that were pinned */
 	char *slots_own;		  /* producer: the slots, or NULL; see set_slots */
 	uint64_t slot_bytes;
+	uint32_t ringing; /* producer: it may touch who is attached */
 #ifdef QUOIT_CONFIG_METRICS
 	uint64_t stepped_over_seen; /* producer: of stepped_over, when it last counted */
 #endif
@@ -88,9 +90,11 @@ struct quoit_lane {
 	uint32_t blocks_bits; /* log2 of the number of blocks */
 	void *slots;	      /* the caller's, for the typed shell: a lane never looks at it */
 	struct quoit_notify *notify;
+	struct quoit_group *group;
 	struct quoit_lane_waits *waits;
 	uint32_t closed;
 	uint32_t finished;
+	uint32_t callers; /* who closes, and may touch who is attached */
 #ifdef QUOIT_CONFIG_METRICS
 	struct quoit_meter_side *meter; /* the producer's */
 #endif
@@ -141,12 +145,22 @@ QUOIT_MUST_CHECK int quoit_lane_init_at(struct quoit_lane *lane, struct quoit_la
 					uint64_t position);
 
 /*
- * Let publications wake a reader that sleeps.
+ * Let publications wake a reader that sleeps; to change it while the producer runs, or for several
+ * readers that each sleep by themselves, use a group.
  * Thread: before the first commit; the lane's owner.   Owns: `notify` must outlive the producer.
  */
 QUOIT_HOT void quoit_lane_attach(struct quoit_lane *lane, struct quoit_notify *notify)
 {
 	lane->notify = notify;
+}
+
+/*
+ * Let each publication wake one of a group's sleeping members: see group.h.
+ * Thread: before the first commit; the lane's owner.   Owns: `group` must outlive the producer.
+ */
+QUOIT_HOT void quoit_lane_attach_group(struct quoit_lane *lane, struct quoit_group *group)
+{
+	lane->group = group;
 }
 
 /*
@@ -356,25 +370,27 @@ QUOIT_HOT void quoit_lane_publish(struct quoit_lane *lane)
 /* Wake one sleeping consumer, and the attached reader if it sleeps. */
 QUOIT_SLOW void quoit__lane_wake(struct quoit_lane *lane)
 {
-	struct quoit_notify *const notify = lane->notify;
+	bool woke;
 
 	if (lane->waits)
 		quoit_crowd_signal(lane->waits->crowd);
-	if (!notify)
+	if (!((uintptr_t)lane->notify | (uintptr_t)lane->group))
 		return;
-	quoit_wake_fence();
-	if (quoit_unlikely(quoit_wake_owed(notify->wake))) {
+	quoit__notify_begin(&lane->ringing);
+	woke = lane->notify && quoit__notify_wake(&lane->notify);
+	woke |= lane->group && quoit__group_call(lane->group);
+	quoit__notify_end(&lane->ringing);
+	if (quoit_unlikely(woke))
 		quoit_count(&lane->bells_rung, 1);
-		(void)quoit_notify_ring(notify); /* fails only on a closed fd: attach's contract */
-	} else {
+	else
 		quoit_count(&lane->bells_saved, 1);
-	}
 }
 
 /* The same for a lane that may have nobody attached. Call after a store that they must not miss. */
 QUOIT_HOT void quoit__lane_notify(struct quoit_lane *lane)
 {
-	if (quoit_unlikely(((uintptr_t)lane->notify | (uintptr_t)lane->waits) != 0))
+	if (quoit_unlikely(((uintptr_t)lane->notify | (uintptr_t)lane->group |
+			    (uintptr_t)lane->waits) != 0))
 		quoit__lane_wake(lane);
 }
 

@@ -126,6 +126,69 @@ int quoit_mpmc_attach_waits(struct quoit_mpmc *ring, struct quoit_crowd *crowd)
 	return 0;
 }
 
+/* --- consumers that sleep by themselves ------------------------------------------------------ */
+
+int quoit_mpmc_attach_group(struct quoit_mpmc *ring, struct quoit_group *group)
+{
+	struct quoit__mpmc_registry *const registry = ring->registry;
+	const int rc = quoit_group_init(group, registry->options.consumers_most);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&registry->lock);
+	ring->group = group;
+	for (size_t i = 0; i < ring->lane_count; i++)
+		quoit_lane_attach_group(&ring->lanes[i]->lane, group);
+	pthread_mutex_unlock(&registry->lock);
+	return 0;
+}
+
+/*
+ * With the lock: whoever opens a lane afterwards knows the group as it is now. With all producers,
+ * and with who passes on or closes.
+ */
+static bool settle(struct quoit_mpmc *ring)
+{
+	bool quiet = quoit__notify_settle(&ring->group->callers, &ring->group->callers);
+
+	for (size_t i = 0; i < ring->lane_count; i++)
+		quiet &= quoit__notify_settle(&ring->lanes[i]->lane.ringing, &ring->group->callers);
+	return quiet;
+}
+
+int quoit_mpmc_join(struct quoit_mpmc *ring, struct quoit_notify *notify)
+{
+	const int place = quoit_group_join(ring->group, notify);
+
+	if (place < 0)
+		return place;
+	pthread_mutex_lock(&ring->registry->lock);
+	(void)settle(ring); /* who looked too early has published before: we shall see it */
+	pthread_mutex_unlock(&ring->registry->lock);
+	return place;
+}
+
+int quoit_mpmc_leave(struct quoit_mpmc *ring, int place)
+{
+	bool quiet;
+
+	quoit__group_put(ring->group, place, &quoit_notify_nobody);
+	if (pthread_mutex_trylock(&ring->registry->lock))
+		return -EAGAIN;
+	quiet = settle(ring);
+	pthread_mutex_unlock(&ring->registry->lock);
+	if (!quiet)
+		return -EAGAIN;
+	quoit__group_put(ring->group, place, NULL);
+	(void)quoit_mpmc_pass_on(ring); /* we may have been called at the last moment */
+	return 0;
+}
+
+bool quoit_mpmc_pass_on(struct quoit_mpmc *ring)
+{
+	return quoit_mpmc_has_news(ring) && quoit_group_tell(ring->group);
+}
+
 /* Deal the shards anew: everybody looks at the ranks after having seen this. */
 static void deal(struct quoit_mpmc *ring)
 {
@@ -175,6 +238,7 @@ static int open_lane(struct quoit_mpmc *ring, int node)
 	quoit_lane_set_slots(&lane->lane, quoit_region_take(&region, slot_bytes, QUOIT_ISOLATION),
 			     o->slot_bytes);
 	lane->lane.notify = registry->notify;
+	lane->lane.group = ring->group;
 	attach_waits(ring, lane);
 	lane->node = node;
 	lane->degraded = region.degraded;
@@ -372,6 +436,8 @@ void quoit_mpmc_close(struct quoit_mpmc *ring)
 		if (quoit_wake_owed(notify->wake))
 			(void)quoit_notify_ring(notify); /* fails only on a closed fd */
 	}
+	if (ring->group)
+		quoit_group_tell_all(ring->group);
 	pthread_mutex_unlock(&registry->lock);
 }
 

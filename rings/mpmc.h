@@ -78,6 +78,7 @@ struct quoit_mpmc {
 	size_t shard_lanes;
 	bool near_first;
 	struct quoit_crowd *crowd; /* attached, or NULL */
+	struct quoit_group *group; /* attached, or NULL */
 	struct quoit__mpmc_registry *registry;
 };
 
@@ -149,6 +150,33 @@ void quoit_mpmc_attach(struct quoit_mpmc *ring, struct quoit_notify *notify);
  * QUOIT_CROWD_SEATS.
  */
 QUOIT_MUST_CHECK int quoit_mpmc_attach_waits(struct quoit_mpmc *ring, struct quoit_crowd *crowd);
+
+/*
+ * Let each publication on any lane wake one of those consumers that sleep by themselves and have
+ * joined the group: see group.h.
+ * Thread: the ring's owner, before the first commit.   Owns: `group`, of which nothing needs to be
+ * set, must outlive the producers and the members.   Errors: -EINVAL if consumers_most is above
+ * QUOIT_GROUP_MOST.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_attach_group(struct quoit_mpmc *ring, struct quoit_group *group);
+
+/*
+ * Become a member of the ring's group: gives the place in it. See quoit_spmc_join().
+ * Thread: a consumer's, while producers run.   Owns: as there.   Errors: -EUSERS if all places are
+ * taken.   Cost: a lock, and a fence for each lane.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_join(struct quoit_mpmc *ring, struct quoit_notify *notify);
+
+/*
+ * Leave the group: see quoit_spmc_leave().
+ * Thread: the member's.   Errors: -EAGAIN while somebody may be about to ring it, or somebody is
+ * coming, going or closing: ask again, in the next turn, and do not sleep meanwhile.
+ * Cost: a fence for each lane.
+ */
+QUOIT_MUST_CHECK int quoit_mpmc_leave(struct quoit_mpmc *ring, int place);
+
+/* Call the next member if something is left: see quoit_spmc_pass_on(). Thread: a member's. */
+bool quoit_mpmc_pass_on(struct quoit_mpmc *ring);
 
 /*
  * Become a producer: take over a lane that another one has left, or open a new one.

@@ -115,19 +115,46 @@ int quoit_mpsc_destroy(struct quoit_mpsc *channel)
 	return 0;
 }
 
+/* With the lock. Tells whether nobody is about to ring the one before. */
+static bool change_notify(struct quoit_mpsc *channel, struct quoit_notify *notify)
+{
+	bool quiet = true;
+
+	channel->seats->notify = notify;
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++)
+		quoit__notify_change(&quoit__mpsc_lane(channel, id)->ring.notify, notify);
+	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
+		struct quoit_spsc *const ring = &quoit__mpsc_lane(channel, id)->ring;
+
+		quiet &= quoit__notify_settle(&ring->ringing, &ring->callers);
+	}
+	return quiet;
+}
+
 int quoit_mpsc_attach(struct quoit_mpsc *channel, struct quoit_notify *notify)
 {
 	int rc = -EBUSY;
 
 	quoit__mpsc_lock(channel);
-	if (!channel->seats->producers) {
-		channel->seats->notify = notify;
-		for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++)
-			quoit_spsc_attach(&quoit__mpsc_home_at(channel, id)->lane.ring, notify);
+	if (!channel->seats->producers ||
+	    (notify && channel->seats->notify == &quoit_notify_nobody)) {
+		(void)change_notify(channel, notify);
 		rc = 0;
 	}
 	quoit__mpsc_unlock(channel);
 	return rc;
+}
+
+int quoit_mpsc_detach(struct quoit_mpsc *channel)
+{
+	bool quiet = true;
+
+	if (pthread_mutex_trylock(&channel->seats->lock))
+		return -EAGAIN;
+	if (channel->seats->notify)
+		quiet = change_notify(channel, &quoit_notify_nobody);
+	quoit__mpsc_unlock(channel);
+	return quiet ? 0 : -EAGAIN;
 }
 
 int quoit_mpsc_attach_meters(struct quoit_mpsc *channel, bool on)
@@ -400,7 +427,7 @@ void quoit_mpsc_reset_skip(struct quoit_mpsc *channel)
 
 void quoit_mpsc_close(struct quoit_mpsc *channel)
 {
-	struct quoit_notify *notify;
+	const struct quoit_notify *notify;
 
 	quoit__mpsc_lock(channel);
 	if (quoit_mpsc_is_closed(channel)) {
@@ -418,7 +445,7 @@ void quoit_mpsc_close(struct quoit_mpsc *channel)
 	/* The channel's own: who was woken for a lane may have looked too early for this. */
 	if (channel->data_event)
 		quoit_event_signal(channel->data_event);
-	notify = channel->seats->notify;
+	notify = channel->seats->notify; /* changes under the lock */
 	if (notify) {
 		quoit_wake_fence();
 		if (quoit_wake_owed(notify->wake))

@@ -158,11 +158,25 @@ QUOIT_MUST_CHECK int quoit_mpsc_destroy(struct quoit_mpsc *channel);
 
 /*
  * Let publications in all lanes, present and future, wake a consumer that sleeps. NULL ends that.
+ * To change the consumer while producers are registered, begin with one, or with
+ * quoit_notify_nobody; detach it, attach the next, and let that look at the channel before it
+ * sleeps: what was published in between has rung nobody.
  *
- * Thread: any.   Owns: `notify` stays until another is attached or the channel destroyed.
- * Errors: -EBUSY while producers are registered: they may be about to ring the one there is.
+ * Thread: any.   Owns: `notify` stays until it is detached, or another is attached, or the channel
+ * is destroyed.
+ * Errors: -EBUSY while producers are registered, unless nobody (not NULL) is attached, and somebody
+ * shall be: they may be about to ring the one there is, or pay no fence.   Cost: a mutex.
  */
 QUOIT_MUST_CHECK int quoit_mpsc_attach(struct quoit_mpsc *channel, struct quoit_notify *notify);
+
+/*
+ * Let publications wake nobody. Once it gives 0, nobody touches what was attached any more, nor its
+ * eventfd: both may go. Registered producers go on.
+ *
+ * Thread: the consumer's.   Errors: -EAGAIN while a producer is about to ring, or somebody is
+ * coming, going or closing: ask again, in the next turn.   Cost: a fence for each lane.
+ */
+QUOIT_MUST_CHECK int quoit_mpsc_detach(struct quoit_mpsc *channel);
 
 /*
  * Let all lanes count, present and future, each on a meter of its own; or no longer.

@@ -4,6 +4,10 @@
 
 #include <quoit/rings/notify.h>
 
+static struct quoit_wake never_armed;
+
+struct quoit_notify quoit_notify_nobody = {.wake = &never_armed, .fd = -1};
+
 int quoit_notify_open(struct quoit_notify *notify, struct quoit_wake *wake)
 {
 	const int fd = quoit__sys_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -61,3 +61,44 @@ void quoit_spmc_deregister_consumer(struct quoit_spmc_consumer *consumer)
 	(void)quoit_add(&consumer->ring->consumers, UINT64_MAX);
 	consumer->ring = NULL;
 }
+
+/* --- consumers that sleep by themselves ------------------------------------------------------ */
+
+int quoit_spmc_attach_group(struct quoit_spmc *ring, struct quoit_group *group)
+{
+	const int rc = quoit_group_init(group, (size_t)ring->consumers_most);
+
+	if (!rc)
+		quoit_lane_attach_group(&ring->lane, group);
+	return rc;
+}
+
+/* With the producer, and with who passes on or closes. */
+static bool settle(struct quoit_spmc *ring)
+{
+	return quoit__notify_settle(&ring->lane.ringing, &ring->lane.group->callers);
+}
+
+int quoit_spmc_join(struct quoit_spmc *ring, struct quoit_notify *notify)
+{
+	const int place = quoit_group_join(ring->lane.group, notify);
+
+	if (place >= 0)
+		(void)settle(ring); /* who looked too early has published before: we shall see it */
+	return place;
+}
+
+int quoit_spmc_leave(struct quoit_spmc *ring, int place)
+{
+	quoit__group_put(ring->lane.group, place, &quoit_notify_nobody);
+	if (!settle(ring))
+		return -EAGAIN;
+	quoit__group_put(ring->lane.group, place, NULL);
+	(void)quoit_spmc_pass_on(ring); /* we may have been called at the last moment */
+	return 0;
+}
+
+bool quoit_spmc_pass_on(struct quoit_spmc *ring)
+{
+	return quoit_lane_has_news(&ring->lane) && quoit_group_tell(ring->lane.group);
+}

@@ -91,6 +91,38 @@ QUOIT_HOT void quoit_spmc_attach(struct quoit_spmc *ring, struct quoit_notify *n
 }
 
 /*
+ * Let each publication wake one of those consumers that sleep by themselves and have joined the
+ * group: see group.h.
+ * Thread: the ring's owner, before the first commit.   Owns: `group`, of which nothing needs to be
+ * set, must outlive the producer and the members.   Errors: -EINVAL if consumers_most is above
+ * QUOIT_GROUP_MOST.
+ */
+QUOIT_MUST_CHECK int quoit_spmc_attach_group(struct quoit_spmc *ring, struct quoit_group *group);
+
+/*
+ * Become a member of the ring's group: gives the place in it. Look at the ring before you sleep:
+ * what was published before has rung others, or nobody.
+ * Thread: a consumer's, while the producer runs.   Owns: `notify` stays until quoit_spmc_leave()
+ * has given 0.   Errors: -EUSERS if all places are taken.
+ */
+QUOIT_MUST_CHECK int quoit_spmc_join(struct quoit_spmc *ring, struct quoit_notify *notify);
+
+/*
+ * Leave the group. Once it gives 0, nobody touches what was joined any more, nor its eventfd; what
+ * is unclaimed was passed on to another member.
+ * Thread: the member's.   Errors: -EAGAIN while somebody may be about to ring it: ask again, in the
+ * next turn, and do not sleep meanwhile.   Cost: a fence.
+ */
+QUOIT_MUST_CHECK int quoit_spmc_leave(struct quoit_spmc *ring, int place);
+
+/*
+ * The caller was called, and has claimed what it wants: if something is left, call the next member.
+ * Tells whether it did. Comes before the claim is handled.
+ * Thread: a member's.   Cost: two loads; if something is left see quoit_group_tell().
+ */
+bool quoit_spmc_pass_on(struct quoit_spmc *ring);
+
+/*
  * Take a seat as a consumer. Who comes after the close still gets what is unread.
  * Thread: any.   Owns: `consumer` is the caller's, used by one thread at a time.
  * Errors: -EUSERS when consumers_most are registered, -ESHUTDOWN once the ring is drained.

@@ -18,6 +18,7 @@
  * close    quoit_spsc_close: closed       quoit_spsc_is_closed         nothing: an event
  * finish   quoit_spsc_finish: finished    quoit_spsc_is_drained        the final tail
  * sleep    quoit_wake_arm                 quoit_wake_owed              see notify.h
+ * attach, change, quit: who is attached, see notify.h
  * doze     quoit_event_arm                quoit_event_owed             see wait.h
  *
  * Around this core: typed.h gives the slots a type, spsc_read.h has the other ways to read,
@@ -47,6 +48,7 @@ struct quoit_spsc {
 	uint64_t bells_rung; /* producer: publications that woke the reader */
 	uint64_t bells_saved; /* producer: publications that found it awake */
 	uint32_t writing;     /* producer: a cursor is open (CONFIG_ASSERT=2) */
+	uint32_t ringing;     /* producer: it may touch who is attached */
 
 	QUOIT_ISOLATED uint64_t head; /* published by the consumer: next slot to be read */
 
@@ -63,6 +65,7 @@ struct quoit_spsc {
 	struct quoit_event *space_event; /* what the producer sleeps on, or NULL */
 	uint32_t closed;
 	uint32_t finished;
+	uint32_t callers; /* who closes, and may touch who is attached */
 #ifdef QUOIT_CONFIG_METRICS
 	struct quoit_meter *meter;
 #endif
@@ -80,8 +83,8 @@ struct quoit_spsc {
 /* A static ring of a capacity that is a power of two, as quoit_spsc_init() would leave it. */
 #define QUOIT_SPSC_INIT(capacity_slots)                                                           \
 	{                                                                                         \
-		0, 0, 0, (capacity_slots)-1, 0, 0, 0, 0, 0, 0, 0, 0, (capacity_slots)-1, 0, 0, 0, \
-			NULL, NULL, NULL, 0, 0 QUOIT__SPSC_NO_METER                               \
+		0, 0, 0, (capacity_slots)-1, 0, 0, 0, 0, 0, 0, 0, 0, 0, (capacity_slots)-1, 0, 0, \
+			0, NULL, NULL, NULL, 0, 0, 0 QUOIT__SPSC_NO_METER                         \
 	}
 
 /* Up to two runs of slots: first [at, at + n), then, past the wrap, [0, rest). */
@@ -131,7 +134,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init_at(struct quoit_spsc *ring, size_
 	ring->writing = ring->reading = 0;
 	ring->notify = NULL;
 	ring->data_event = ring->space_event = NULL;
-	ring->closed = ring->finished = 0;
+	ring->closed = ring->finished = ring->ringing = ring->callers = 0;
 #ifdef QUOIT_CONFIG_METRICS
 	ring->meter = NULL;
 #endif
@@ -148,12 +151,31 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_init(struct quoit_spsc *ring, size_t c
 }
 
 /*
- * Let publications wake a reader that sleeps.
- * Thread: before the first commit; the ring's owner.   Owns: `notify` must outlive the producer.
+ * Let publications wake a reader that sleeps. To change the reader while the producer runs, begin
+ * with one, or with quoit_notify_nobody; detach it, attach the next, and let that look at the ring
+ * before it sleeps: what was published in between has rung nobody.
+ * Thread: before the first commit the ring's owner, afterwards whoever is going to read; NULL only
+ * before.   Owns: `notify` stays until it is detached or the producer joined.
  */
 QUOIT_HOT void quoit_spsc_attach(struct quoit_spsc *ring, struct quoit_notify *notify)
 {
-	ring->notify = notify;
+	quoit__notify_change(&ring->notify, notify);
+	(void)quoit__notify_settle(&ring->ringing, &ring->callers);
+}
+
+/*
+ * Let publications wake nobody. Once it gives 0, nobody touches what was attached any more, nor its
+ * eventfd: both may go. The ring itself must still outlive its producer.
+ * Thread: consumer, while the producer runs.
+ * Errors: -EAGAIN while the producer, or who closes, is about to ring: ask again, in the next turn.
+ * Cost: a full fence.
+ */
+QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_detach(struct quoit_spsc *ring)
+{
+	if (!quoit_load(&ring->notify)) /* nobody is attached, ever */
+		return 0;
+	quoit__notify_change(&ring->notify, &quoit_notify_nobody);
+	return quoit__notify_settle(&ring->ringing, &ring->callers) ? 0 : -11; /* -EAGAIN */
 }
 
 /*
@@ -337,25 +359,22 @@ QUOIT_HOT void quoit_spsc_publish(struct quoit_spsc *ring)
 /* Wake whoever is attached as the ring's reader and sleeps: by an event, by a bell or by both. */
 QUOIT_SLOW void quoit__spsc_wake_reader(struct quoit_spsc *ring)
 {
-	struct quoit_notify *notify = ring->notify;
-
 	if (ring->data_event)
 		quoit_event_signal(ring->data_event);
-	if (!notify)
+	if (!quoit_load(&ring->notify)) /* never changes from or to NULL while we run */
 		return;
-	quoit_wake_fence();
-	if (quoit_unlikely(quoit_wake_owed(notify->wake))) {
+	if (quoit_unlikely(quoit__notify_call(&ring->notify, &ring->ringing)))
 		quoit_count(&ring->bells_rung, 1);
-		(void)quoit_notify_ring(notify); /* fails only on a closed fd: attach's contract */
-	} else {
+	else
 		quoit_count(&ring->bells_saved, 1);
-	}
 }
 
 /* The same for a ring that may have nobody attached. Call after a store that they must not miss. */
 QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
 {
-	if (quoit_unlikely(((uintptr_t)ring->notify | (uintptr_t)ring->data_event) != 0))
+	/* Is there anybody at all? That was said before the first commit. */
+	if (quoit_unlikely(((uintptr_t)quoit_load(&ring->notify) | (uintptr_t)ring->data_event) !=
+			   0))
 		quoit__spsc_wake_reader(ring);
 }
 
@@ -507,18 +526,12 @@ QUOIT_HOT bool quoit_spsc_is_full(const struct quoit_spsc *ring)
  */
 QUOIT_HOT void quoit_spsc_close(struct quoit_spsc *ring)
 {
-	struct quoit_notify *notify = ring->notify;
-
 	quoit_store_release(&ring->closed, 1); /* close: pairs with quoit_spsc_is_closed() */
 	if (ring->data_event)
 		quoit_event_signal(ring->data_event);
 	if (ring->space_event)
 		quoit_event_signal(ring->space_event);
-	if (!notify)
-		return;
-	quoit_wake_fence();
-	if (quoit_wake_owed(notify->wake))
-		(void)quoit_notify_ring(notify); /* fails only on a closed fd: attach's contract */
+	quoit__notify_tell(&ring->notify, &ring->callers);
 }
 
 /*
@@ -534,7 +547,8 @@ QUOIT_HOT void quoit_spsc_finish(struct quoit_spsc *ring)
 
 /*
  * Has the producer finished, and has everything been read? Once true, true for ever. The producer
- * may still be about to ring for it: join it before what is attached goes, or the ring.
+ * may still be about to ring for it: join it before the ring goes; detach, or join it, before what
+ * is attached goes.
  * Thread: consumer.
  */
 QUOIT_HOT bool quoit_spsc_is_drained(struct quoit_spsc *ring)

@@ -171,6 +171,59 @@ static void one_notifier_serves_all_lanes_and_the_close(void **state)
 	quoit_notify_close(&notify);
 }
 
+/* D-10: as above, and the producers stay. */
+static void the_consumer_changes_while_producers_are_registered(void **state)
+{
+	struct fixture *const f = channel_of(8, 3, 0);
+	struct quoit_wake wake[2] = {0};
+	struct quoit_notify notify[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(quoit_notify_open(&notify[i], &wake[i]), 0);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, &notify[0]), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	assert_int_equal(numbers_register(&f->q, &f->p[1]), 0);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, &notify[1]), -EBUSY); /* detach first */
+	f->p[1].seat.lane->ring.ringing = 1; /* it is between its look and its bell */
+	assert_int_equal(quoit_mpsc_detach(f->q.channel), -EAGAIN);
+	f->p[1].seat.lane->ring.ringing = 0;
+	assert_int_equal(quoit_mpsc_detach(f->q.channel), 0);
+	quoit_wake_arm(&wake[0]);
+	send_through(f, 0, 1);
+	assert_int_equal(numbers_register(&f->q, &f->p[2]), 0); /* meanwhile */
+	send_through(f, 2, 1);
+	assert_int_equal(heard(&notify[0]), 0);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, NULL), -EBUSY);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, &notify[1]), 0);
+	assert_true(quoit_mpsc_has_news(f->q.channel));
+	for (uint32_t i = 0; i < 3; i++) {
+		quoit_wake_arm(&wake[1]);
+		send_through(f, i, 1);
+		assert_int_equal(heard(&notify[1]), 1);
+	}
+	assert_int_equal(heard(&notify[0]), 0);
+	assert_int_equal(consume(f, SIZE_MAX) + consume(f, SIZE_MAX), 5);
+	end(f);
+	quoit_notify_close(&notify[0]);
+	quoit_notify_close(&notify[1]);
+}
+
+/* Whoever registers pays no fence, so nobody may be attached later; and nobody can be detached. */
+static void a_channel_that_nobody_sleeps_on_stays_so_while_producers_run(void **state)
+{
+	struct fixture *const f = channel_of(8, 1, 0);
+	struct quoit_wake wake = {0};
+	struct quoit_notify notify = {&wake, -1};
+
+	(void)state;
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	assert_int_equal(quoit_mpsc_detach(f->q.channel), 0);
+	assert_int_equal(quoit_mpsc_attach(f->q.channel, &notify), -EBUSY);
+	assert_int_equal(stats_of(f).bells_saved, 0);
+	end(f);
+}
+
 static void a_reset_channel_counts_bells_anew(void **state)
 {
 	struct fixture *const f = channel_of(8, 1, 0);
@@ -279,6 +332,8 @@ int main(void)
 		cmocka_unit_test(a_channel_without_producers_is_drained_by_closing),
 		cmocka_unit_test(a_reset_channel_begins_again),
 		cmocka_unit_test(one_notifier_serves_all_lanes_and_the_close),
+		cmocka_unit_test(the_consumer_changes_while_producers_are_registered),
+		cmocka_unit_test(a_channel_that_nobody_sleeps_on_stays_so_while_producers_run),
 		cmocka_unit_test(a_reset_channel_counts_bells_anew),
 		cmocka_unit_test(a_close_without_any_lane_rings_too),
 		cmocka_unit_test(figures_add_up),

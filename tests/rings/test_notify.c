@@ -333,6 +333,87 @@ static void the_end_is_seen_before_its_bell_has_rung(void **state)
 	assert_int_equal(heard(f), 1);
 }
 
+/* --- another reader -------------------------------------------------------------------------- */
+
+/* D-10: the old reader's eventfd may only go when nobody is about to ring it. */
+static void a_reader_is_detached_when_nobody_is_about_to_ring_it(void **state)
+{
+	struct fixture *f = *state;
+
+	quoit_wake_arm(&f->wake);
+	f->ring.ringing = 1; /* the producer is between its look and its bell */
+	assert_int_equal(quoit_spsc_detach(&f->ring), -EAGAIN);
+	assert_ptr_equal(f->ring.notify, &quoit_notify_nobody);
+	f->ring.ringing = 0;
+	f->ring.callers = 1; /* somebody else is closing it */
+	assert_int_equal(quoit_spsc_detach(&f->ring), -EAGAIN);
+	f->ring.callers = 0;
+	assert_int_equal(quoit_spsc_detach(&f->ring), 0);
+	assert_int_equal(quoit_spsc_detach(&f->ring), 0); /* again is no harm */
+	send_one(&f->ring);
+	quoit_spsc_close(&f->ring);
+	assert_int_equal(heard(f), 0);
+	assert_int_equal(quoit_load(&f->wake.armed), 1);
+	assert_int_equal(f->ring.bells_saved, 1);
+	assert_int_equal(f->ring.ringing, 0);
+	assert_int_equal(f->ring.callers, 0);
+	assert_true(quoit_spsc_has_news(&f->ring)); /* what the next one finds */
+}
+
+static void the_next_reader_is_rung_and_not_the_one_before(void **state)
+{
+	struct fixture *f = *state;
+	struct quoit_wake wake = {0};
+	struct quoit_notify notify;
+
+	assert_int_equal(quoit_notify_open(&notify, &wake), 0);
+	assert_int_equal(quoit_spsc_detach(&f->ring), 0);
+	quoit_spsc_attach(&f->ring, &notify);
+	quoit_wake_arm(&f->wake);
+	quoit_wake_arm(&wake);
+	send_one(&f->ring);
+	assert_int_equal(heard(f), 0);
+	assert_int_equal(quoit_load(&wake.armed), 0);
+	assert_int_equal(f->ring.bells_rung, 1);
+	send_one(&f->other); /* the other ring still has the first */
+	assert_int_equal(heard(f), 1);
+	quoit_notify_close(&notify);
+}
+
+static void a_ring_without_a_reader_has_nobody_to_detach(void **state)
+{
+	struct fixture *f = *state;
+	struct quoit_spsc ring;
+
+	assert_int_equal(quoit_spsc_init(&ring, 8), 0);
+	assert_int_equal(quoit_spsc_detach(&ring), 0);
+	assert_null(ring.notify);
+	send_one(&ring);
+	assert_int_equal(ring.bells_saved, 0); /* it pays no fence */
+
+	assert_int_equal(quoit_spsc_init(&ring, 8), 0);
+	quoit_spsc_attach(&ring, &quoit_notify_nobody); /* its reader comes later */
+	send_one(&ring);
+	assert_int_equal(ring.bells_saved, 1);
+	quoit_spsc_attach(&ring, &f->notify);
+	quoit_wake_arm(&f->wake);
+	assert_true(quoit_spsc_has_news(&ring));
+	send_one(&ring);
+	assert_int_equal(heard(f), 1);
+}
+
+static void who_ends_its_sleep_learns_whether_it_was_called(void **state)
+{
+	struct fixture *f = *state;
+
+	quoit_wake_arm(&f->wake);
+	assert_false(quoit_wake_end(&f->wake));
+	assert_int_equal(quoit_load(&f->wake.armed), 0);
+	quoit_wake_arm(&f->wake);
+	send_one(&f->ring);
+	assert_true(quoit_wake_end(&f->wake));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +433,10 @@ int main(void)
 		WITH_FIXTURE(closing_rings_a_sleeping_reader),
 		WITH_FIXTURE(the_end_is_seen_before_its_bell_has_rung),
 		WITH_FIXTURE(in_every_order_of_steps_the_reader_sees_or_hears),
+		WITH_FIXTURE(a_reader_is_detached_when_nobody_is_about_to_ring_it),
+		WITH_FIXTURE(the_next_reader_is_rung_and_not_the_one_before),
+		WITH_FIXTURE(a_ring_without_a_reader_has_nobody_to_detach),
+		WITH_FIXTURE(who_ends_its_sleep_learns_whether_it_was_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
