@@ -16,7 +16,11 @@ static struct model_site ring_site = {
 static struct model_site wait_site = {"model_wait", __FILE__, "bell", __LINE__, MODEL_WAIT, 0, 0,
 				      false,	    false,    NULL};
 
+static struct quoit_wake never_armed;
+
 /* In the place of rings/notify.c. */
+struct quoit_notify quoit_notify_nobody = {.wake = &never_armed, .fd = -1};
+
 int quoit_notify_ring(const struct quoit_notify *notify)
 {
 	const unsigned bell = (unsigned)notify->fd % MODEL_BELLS;

@@ -41,6 +41,9 @@ static const struct model_case *const tables[] = {
 	model_mpmc_cases,
 	model_cursor_cases,
 	model_directory_cases,
+	model_rebind_cases,
+	model_rebind_updates_cases,
+	model_group_cases,
 	NULL,
 };
 /* clang-format on */

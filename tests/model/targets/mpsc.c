@@ -50,6 +50,7 @@ static struct {
 	QUOIT_ISOLATED uint64_t lanes_seen; /* once it was closed, and 1 */
 	QUOIT_ISOLATED struct quoit_wake wake;
 	QUOIT_ISOLATED struct quoit_notify notify;
+	QUOIT_ISOLATED struct quoit_notify later; /* attached in its place while producers run */
 } s;
 
 static void name_all(const void *arg)
@@ -244,10 +245,8 @@ static bool has_reason(const struct plan *plan)
 	return quoit_mpsc_has_news(s.channel) || (plan->flaw != SCAN_NO_END && is_over(plan));
 }
 
-static void sleeper(const void *arg)
+static void sleep_and_read(const struct plan *plan, const struct quoit_notify *notify)
 {
-	const struct plan *plan = arg;
-
 	for (;;) {
 		while (read_some(plan))
 			;
@@ -255,10 +254,27 @@ static void sleeper(const void *arg)
 			break;
 		quoit_wake_arm(&s.wake);
 		if (!has_reason(plan))
-			model_wait(&s.notify);
+			model_wait(notify);
 		quoit_wake_disarm(&s.wake);
 	}
 	check_end(plan);
+}
+
+static void sleeper(const void *arg)
+{
+	sleep_and_read(arg, &s.notify);
+}
+
+/* Takes the notifier down while producers come and go, and reads on with another. */
+static void changer(const void *arg)
+{
+	/* Twice: a try for the lock may fail for nothing, and then nothing will change. */
+	while (quoit_mpsc_detach(s.channel) && quoit_mpsc_detach(s.channel))
+		quoit_relax();
+	s.notify.wake = NULL;
+	s.later = (struct quoit_notify){&s.wake, 1};
+	model_check(!quoit_mpsc_attach(s.channel, &s.later), "attaching was refused");
+	sleep_and_read(arg, &s.later);
 }
 
 /* Takes the notifier down once nobody is registered any more, and somebody was. */
@@ -323,6 +339,8 @@ TARGET(asleep_again, setup_sleeping, finish, THREAD(both_producers), THREAD(slee
 TARGET(full, setup, NULL, THREAD(producer0), THREAD(closer));
 TARGET(asked, setup, finish_asked, THREAD(producer0), THREAD(closer), THREAD(asker));
 TARGET(nobody, setup_sleeping, finish, THREAD(sleeper), THREAD(closer));
+TARGET(changed, setup_sleeping, finish, THREAD(producer0), THREAD(changer));
+TARGET(changed_closed, setup_sleeping, finish, THREAD(producer0), THREAD(changer), THREAD(closer));
 TARGET(gone, setup_sleeping, NULL, THREAD(producer0), THREAD(owner));
 
 #define PLAN(...)            \
@@ -382,6 +400,9 @@ const struct model_case model_mpsc_cases[] = {
 		.producers_most = 1, .items = 1, .leaves = 2),
 	BOUNDED("the consumer sleeps, one lane used again", asleep_again, 2, 1, 2, 1, IN_TURN,
 		.items = 1),
+	BOUNDED("the notifier is changed", changed, 3, 1, 2, 1, ONE, .items = 1),
+	BOUNDED("the notifier is changed, and the end", changed_closed, 2, 1, 2, 0, ONE, .items = 1,
+		.ends = true),
 	CORRECT("a full lane is closed", full, 2, 1, ONE, .items = 3),
 	CORRECT("closed, and nobody comes", asked, 1, 1, ONE, .items = 1),
 	CORRECT("a handle is void afterwards", one, 1, 0, ONE, .items = 1, .copies = true),
@@ -398,6 +419,8 @@ const struct model_case model_mpsc_cases[] = {
 	       "quoit_mpsc_deregister", MODEL_STORE, MODEL_RELAXED, ONE, .items = 1),
 	BREAKS("producers are counted relaxed", gone, "race on notify", "quoit_mpsc_producers",
 	       MODEL_LOAD, MODEL_RELAXED, ONE, .items = 1),
+	BREAKS("no fence where the notifier is changed", changed, "race on notify",
+	       "quoit__notify_settle", MODEL_FENCE, MODEL_DROPPED, ONE, .items = 1),
 	BREAKS("a lane given back is not marked", again, "race on", "give_back", MODEL_STORE,
 	       MODEL_DROPPED, .producers = 3, .producers_most = 1, .items = 1, .leaves = 2),
 	BREAKS("a lane in use is not marked", full, "broken", "seat_producer", MODEL_STORE,
