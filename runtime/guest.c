@@ -100,6 +100,13 @@ bool quoit_loop_handle_cqe(struct quoit_loop *loop, const struct io_uring_cqe *c
 	return ours;
 }
 
+void quoit_loop_completion_lost(struct quoit_loop *loop)
+{
+	QUOIT_ASSERT(loop->kind == QUOIT_LOOP_GUEST);
+	loop->uring.lost = true;
+	quoit_count(&loop->uring.counts.dropped_resyncs, 1);
+}
+
 /* --- inside another loop --------------------------------------------------------------------- */
 
 int quoit_loop_fd(const struct quoit_loop *loop)

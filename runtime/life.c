@@ -62,7 +62,8 @@ static int open_parts(struct quoit_loop *loop, struct io_uring *ring,
 	if (rc < 0)
 		goto close_rest;
 	loop->spin_ns = loop->spin_now_ns = o->spin_ns;
-	loop->stop_flag = &loop->stop_wanted;
+	if (loop->kind == QUOIT_LOOP_OWN) /* the others have no run that could end */
+		loop->stop_flag = &loop->stop_wanted;
 	return 0;
 
 close_rest:

@@ -136,8 +136,9 @@ QUOIT_MUST_CHECK int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(
 					  void *ctx, uint64_t timeout_ns);
 
 /*
- * Let quoit_loop_run() return: the one that runs now, or the next one. Nothing is lost: what is
- * attached stays attached. Thread: any, and signal handlers.
+ * Let quoit_loop_run() return: the one that runs now, or the next one; until then
+ * quoit_loop_run_once() does not sleep. Nothing is lost: what is attached stays attached. On an
+ * application's ring or inside another loop it only wakes. Thread: any, and signal handlers.
  */
 void quoit_loop_stop(struct quoit_loop *loop);
 
@@ -159,6 +160,12 @@ QUOIT_MUST_CHECK bool quoit_loop_before_wait(struct quoit_loop *loop);
 /* Give the loop a completion. True if it was its own, and handled; else it is the application's. */
 QUOIT_MUST_CHECK bool quoit_loop_handle_cqe(struct quoit_loop *loop,
 					    const struct io_uring_cqe *cqe);
+
+/*
+ * The application's enter gave -EBADR: the kernel had no memory to keep a completion, and nobody
+ * knows whose it was. The loop asks after all that it has in the kernel and starts it again.
+ */
+void quoit_loop_completion_lost(struct quoit_loop *loop);
 
 /* --- inside another loop --------------------------------------------------------------------- */
 

@@ -228,6 +228,47 @@ static void an_earlier_timer_moves_the_alarm_and_a_stopped_one_harms_nobody(void
 	leave(&app);
 }
 
+static void after_a_lost_completion_the_bell_and_the_alarm_are_set_again(void **state)
+{
+	struct app app = {0};
+	struct quoit_loop_stats stats;
+	uint64_t heard;
+
+	(void)state;
+	set_up_ring(&app, 16, 0);
+	attach(&app);
+	start_timer(&app, &app.timer, 20 * MS);
+	quoit_loop_prepare(app.loop);
+	assert_true(quoit_loop_before_wait(app.loop));
+	assert_int_equal(io_uring_submit(&app.ring), 2);
+	quoit_loop_completion_lost(app.loop);
+	while (!app.fired)
+		turn(&app);
+	assert_int_equal(app.early, 0);
+	quoit_loop_read_stats(app.loop, &stats);
+	heard = stats.bells_heard;
+	quoit_loop_wake(app.loop);
+	do {
+		turn(&app);
+		quoit_loop_read_stats(app.loop, &stats);
+	} while (stats.bells_heard == heard);
+	leave(&app);
+}
+
+static void a_stop_only_wakes_a_guest(void **state)
+{
+	struct app app = {0};
+
+	(void)state;
+	set_up_ring(&app, 16, 0);
+	attach(&app);
+	quoit_loop_stop(app.loop);
+	turn(&app); /* the bell */
+	quoit_loop_prepare(app.loop);
+	assert_true(quoit_loop_before_wait(app.loop)); /* it does not keep the application awake */
+	leave(&app);
+}
+
 static void a_guest_does_not_drive_itself(void **state)
 {
 	struct app app = {0};
@@ -361,6 +402,8 @@ int main(void)
 		cmocka_unit_test(a_ring_that_polls_for_completions_is_refused_in_words),
 		cmocka_unit_test(a_full_submission_queue_is_left_to_the_application),
 		cmocka_unit_test(an_earlier_timer_moves_the_alarm_and_a_stopped_one_harms_nobody),
+		cmocka_unit_test(after_a_lost_completion_the_bell_and_the_alarm_are_set_again),
+		cmocka_unit_test(a_stop_only_wakes_a_guest),
 		cmocka_unit_test(a_guest_does_not_drive_itself),
 		cmocka_unit_test(the_descriptor_tells_of_timers_and_of_wakes),
 		cmocka_unit_test(a_source_that_never_ends_leaves_the_other_loop_its_turn),
