@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* crowd.c - the sleepers' part of a crowd, and whatever of it needs the kernel. */
+#include <string.h>
+
 #include <quoit/numa/sys_internal.h>
 
 #include <quoit/rings/crowd.h>
@@ -20,17 +22,11 @@ int quoit_crowd_init(struct quoit_crowd *crowd, size_t seats)
 	if (!seats || seats > QUOIT_CROWD_SEATS)
 		return -EINVAL;
 	crowd->words = (seats + QUOIT__CROWD_BITS - 1) / QUOIT__CROWD_BITS;
-	for (size_t w = 0; w < QUOIT_CROWD_SEATS / QUOIT__CROWD_BITS; w++) {
-		const size_t first = w * QUOIT__CROWD_BITS;
-
-		crowd->asleep[w] = 0;
-		/* Those that there are not are taken. */
-		crowd->taken[w] = seats >= first + QUOIT__CROWD_BITS ? 0
-				  : seats > first		     ? UINT64_MAX << (seats - first)
-								     : UINT64_MAX;
-	}
-	for (size_t i = 0; i < QUOIT_CROWD_SEATS; i++)
-		crowd->keys[i] = 0;
+	memset(crowd->asleep, 0, sizeof(crowd->asleep));
+	/* Those that there are not are taken. */
+	memset(crowd->taken, 0xff, sizeof(crowd->taken));
+	for (int seat = 0; seat < (int)seats; seat++)
+		crowd->taken[word_of(seat)] &= ~bit_of(seat);
 	return 0;
 }
 
@@ -38,21 +34,22 @@ int quoit_crowd_init(struct quoit_crowd *crowd, size_t seats)
 
 void quoit_crowd_wake(struct quoit_crowd *crowd, int seat)
 {
-	uint32_t *const key = &crowd->keys[seat];
-
 	/*
 	 * The sleeper may have left by itself and somebody else may sit here by now, who then wakes
-	 * up for nothing. call: pairs with quoit_crowd_leave(), where the bit tells, not this.
+	 * up for nothing. Only the kernel looks at this: whoever is called learns it from its bit.
 	 */
-	(void)quoit_add(key, 1);
-	quoit__sys_futex_wake(key, 1);
+	quoit_store(&crowd->called[seat], 1);
+	quoit__sys_futex_wake(&crowd->called[seat], 1);
 }
 
 void quoit_crowd_signal_all(struct quoit_crowd *crowd)
 {
-	quoit_crowd_fence();
 	for (size_t w = 0; w < crowd->words; w++) {
-		/* call: pairs with quoit_crowd_leave(); doze: pairs with quoit_crowd_arm() */
+		/*
+		 * It needs no fence: who is not asleep yet reads this when it raises its bit.
+		 * call: pairs with quoit_crowd_leave() and quoit_crowd_arm()
+		 * bed: pairs with quoit_crowd_arm()
+		 */
 		uint64_t bits = quoit_exchange(&crowd->asleep[w], 0);
 
 		for (; bits; bits &= bits - 1)
@@ -82,20 +79,21 @@ void quoit_crowd_rise(struct quoit_crowd *crowd, int seat)
 	(void)quoit_add(&crowd->taken[word_of(seat)], -bit_of(seat));
 }
 
-uint32_t quoit_crowd_arm(struct quoit_crowd *crowd, int seat)
+void quoit_crowd_arm(struct quoit_crowd *crowd, int seat)
 {
-	/* Before the bit is up: whoever takes it down makes this one old. */
-	const uint32_t key = quoit_load(&crowd->keys[seat]); /* ours while the bit is down */
-
-	/* The bit is down, and nobody else raises it. doze: pairs with quoit__crowd_asleep() */
+	quoit_store(&crowd->called[seat], 0); /* before whoever takes the bit down makes it 1 */
+	/*
+	 * The bit is down, and nobody else raises it.
+	 * call: pairs with quoit_crowd_signal_all(), where that came first
+	 * bed: pairs with quoit_crowd_choose(); doze: pairs with quoit__crowd_asleep()
+	 */
 	(void)quoit_add(&crowd->asleep[word_of(seat)], bit_of(seat));
 	quoit_fence_full(); /* doze: pairs with quoit_crowd_fence() */
-	return key;
 }
 
-int quoit_crowd_sleep(struct quoit_crowd *crowd, int seat, uint32_t key, uint64_t deadline_ns)
+int quoit_crowd_sleep(struct quoit_crowd *crowd, int seat, uint64_t deadline_ns)
 {
-	const int rc = quoit__sys_futex_wait(&crowd->keys[seat], key, deadline_ns);
+	const int rc = quoit__sys_futex_wait(&crowd->called[seat], 0, deadline_ns);
 
 	return rc == -ETIMEDOUT ? rc : 0; /* woken, too late to sleep, or a signal: look again */
 }
@@ -111,8 +109,9 @@ bool quoit_crowd_leave(struct quoit_crowd *crowd, int seat)
 
 		if (!(bits & bit))
 			return true;
-		/* call: pairs with quoit_crowd_choose(): one of the two takes the bit down */
-		if (quoit_cas(asleep, bits, bits & ~bit))
+		/* call: pairs with quoit_crowd_choose(): one of the two takes the bit down, and
+		 * whoever does so here has nothing to tell */
+		if (quoit_cas_relaxed(asleep, bits, bits & ~bit))
 			return false;
 	}
 }
@@ -133,7 +132,6 @@ void quoit_crowd_begin(struct quoit_crowd_waiter *waiter, struct quoit_crowd *cr
 {
 	quoit_waiter_init(&waiter->steps, how);
 	waiter->crowd = crowd;
-	waiter->key = 0;
 	waiter->seat = -1;
 	waiter->armed = waiter->called = waiter->slept = false;
 }
@@ -157,22 +155,22 @@ void quoit_crowd_ready(struct quoit_crowd_waiter *waiter)
 		waiter->seat = quoit_crowd_sit(waiter->crowd);
 	if (waiter->seat < 0)
 		return;
-	waiter->key = quoit_crowd_arm(waiter->crowd, waiter->seat);
+	quoit_crowd_arm(waiter->crowd, waiter->seat);
 	waiter->armed = true;
 }
 
 void quoit_crowd_step(struct quoit_crowd_waiter *waiter)
 {
-	if (!waiter->crowd || waiter->seat < 0 || !quoit__waiter_blocks(&waiter->steps)) {
+	if (waiter->seat < 0) { /* it is not yet to sleep, or there was none */
 		quoit_waiter_wait(&waiter->steps, NULL, 0);
 		return;
 	}
 	if (!waiter->armed)
 		return; /* it has looked after its sleep: now again, armed */
 	/* Whoever is called again and again, for what others take, is late as well. */
-	waiter->steps.expired = quoit_crowd_sleep(waiter->crowd, waiter->seat, waiter->key,
-						  waiter->steps.how.deadline_ns) ||
-				quoit__waiter_is_late(&waiter->steps);
+	waiter->steps.expired =
+		quoit_crowd_sleep(waiter->crowd, waiter->seat, waiter->steps.how.deadline_ns) ||
+		quoit__waiter_is_late(&waiter->steps);
 	leave(waiter);
 	waiter->slept = true;
 }

@@ -10,11 +10,11 @@
  * system call each, and costs a look at one line when there are none.
  *
  *     sleeper                                publisher
- *     key = the seat's word                  tail = t
+ *     the seat's word = 0                    tail = t
  *     asleep |= bit                          full fence
  *     full fence                             bits = asleep: none: done
- *     look; sleep while word == key          asleep &= ~(one bit): lost the race: look again
- *     take the bit down: was it up still?    add one to the seat's word; wake
+ *     look; sleep while the word is 0        asleep &= ~(one bit): lost the race: look again
+ *     take the bit down: was it up still?    the seat's word = 1; wake
  *
  * Whose bit was taken down is *called*, whether it slept, found work by itself, or gave up at its
  * deadline at that moment: nobody else was woken for what had happened. So whoever is called must
@@ -32,8 +32,11 @@
  *
  * edge   released by                        acquired by                   carries
  * doze   quoit_crowd_arm (full fence)       quoit_crowd_fence             "somebody sleeps"
+ * bed    quoit_crowd_arm (add)              quoit_crowd_choose (cas)      the word is 0
  * call   quoit_crowd_choose (cas)           quoit_crowd_leave             what had happened
  * seat   quoit_crowd_rise                   quoit_crowd_sit (cas)         the use of a bit
+ *
+ * Without "bed" the word could become 1 first and 0 then, and the one who was called would sleep.
  */
 #ifndef QUOIT_RINGS_CROWD_H
 #define QUOIT_RINGS_CROWD_H
@@ -51,7 +54,7 @@ struct quoit_crowd {
 	QUOIT_ISOLATED uint64_t asleep[QUOIT_CROWD_SEATS / QUOIT__CROWD_BITS];
 	uint64_t words; /* of them, those in use */
 	QUOIT_ISOLATED uint64_t taken[QUOIT_CROWD_SEATS / QUOIT__CROWD_BITS];
-	uint32_t keys[QUOIT_CROWD_SEATS]; /* futex words, one more with each wake-up */
+	uint32_t called[QUOIT_CROWD_SEATS]; /* futex words: 1 if the one who sleeps there is */
 };
 
 /*
@@ -95,7 +98,7 @@ QUOIT_HOT int quoit_crowd_choose(struct quoit_crowd *crowd)
 		uint64_t bits;
 
 		while (quoit_unlikely((bits = quoit__crowd_asleep(crowd, w)) != 0))
-			/* call: pairs with quoit_crowd_leave(); doze: pairs with quoit_crowd_arm()
+			/* call: pairs with quoit_crowd_leave(); bed: pairs with quoit_crowd_arm()
 			 */
 			if (quoit_cas(&crowd->asleep[w], bits, bits & (bits - 1)))
 				return (int)(w * QUOIT__CROWD_BITS) + __builtin_ctzll(bits);
@@ -117,7 +120,7 @@ QUOIT_HOT void quoit_crowd_signal(struct quoit_crowd *crowd)
 		quoit_crowd_wake(crowd, seat);
 }
 
-/* Wake all of them, for what concerns each: a close. Thread: a publisher. Fences by itself. */
+/* Wake all of them, for what concerns each: a close. Thread: a publisher. It needs no fence. */
 void quoit_crowd_signal_all(struct quoit_crowd *crowd);
 
 /* --- sleepers -------------------------------------------------------------------------------- */
@@ -128,24 +131,22 @@ void quoit_crowd_signal_all(struct quoit_crowd *crowd);
  */
 QUOIT_MUST_CHECK int quoit_crowd_sit(struct quoit_crowd *crowd);
 
-/* Give it back. Thread: whoever sat there, not armed. */
+/* Give it back, with all that was done there. Thread: whoever sat there, not armed. */
 void quoit_crowd_rise(struct quoit_crowd *crowd, int seat);
 
 /*
- * Announce a sleep, and give the key for quoit_crowd_sleep(). After this the caller must look once
- * more at what it waits for, with a real load, and sleep only if it is not there; whether or not it
- * slept, quoit_crowd_leave() follows.
+ * Announce a sleep. After this the caller must look once more at what it waits for, with a real
+ * load, and sleep only if it is not there; whether or not it slept, quoit_crowd_leave() follows.
  * Thread: who sits there.   Cost: an atomic add and a full fence.
  */
-uint32_t quoit_crowd_arm(struct quoit_crowd *crowd, int seat);
+void quoit_crowd_arm(struct quoit_crowd *crowd, int seat);
 
 /*
- * Sleep until this seat is woken, unless that has happened since `key` was given; or until the
+ * Sleep until this seat is woken, unless that has happened since it was armed; or until the
  * deadline (0: none). May also return for nothing.
- * Thread: who sits there.   Errors: -ETIMEDOUT.   Cost: a system call.
+ * Thread: who sits there, armed.   Errors: -ETIMEDOUT.   Cost: a system call.
  */
-QUOIT_MUST_CHECK int quoit_crowd_sleep(struct quoit_crowd *crowd, int seat, uint32_t key,
-				       uint64_t deadline_ns);
+QUOIT_MUST_CHECK int quoit_crowd_sleep(struct quoit_crowd *crowd, int seat, uint64_t deadline_ns);
 
 /*
  * End what quoit_crowd_arm() began. True says that the caller is called: a publisher has chosen it
@@ -179,7 +180,6 @@ size_t quoit_crowd_sleepers(const struct quoit_crowd *crowd);
 struct quoit_crowd_waiter {
 	struct quoit_waiter steps; /* steps.expired: look once more, then give up */
 	struct quoit_crowd *crowd;
-	uint32_t key;
 	int seat;    /* below 0: none */
 	bool armed;  /* the bit is up, unless it was called */
 	bool called; /* since the wait began */

@@ -415,7 +415,7 @@ static void while_all_are_awake_a_publication_finds_nobody(void **state)
 		assert_int_equal(steal_one_wait(&f.w[i % CONSUMERS], &how), 0);
 	}
 	assert_int_equal(f.w[0].sum + f.w[1].sum + f.w[2].sum + f.w[3].sum, 55);
-	assert_int_equal(crowd_of(&f)->keys[0], 0); /* nor did anybody wake anybody */
+	assert_int_equal(crowd_of(&f)->called[0], 0); /* nor did anybody wake anybody */
 	end(&f);
 }
 

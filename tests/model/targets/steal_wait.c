@@ -31,7 +31,7 @@ enum flaw {
 	FLAWLESS,
 	NO_LOOK,      /* sleeps without looking once more */
 	LOOK_FIRST,   /* looks, then raises its bit */
-	KEY_LATE,     /* raises its bit, then reads its key */
+	WORD_LATE,    /* raises its bit, then makes its word 0 */
 	NOT_PASSED,   /* was called, took a part, and leaves the rest to nobody */
 	PASSED_ONCE,  /* the same, but for who was called first */
 	GIVEN_UP,     /* was called, gave up at its deadline, and tells nobody */
@@ -77,8 +77,8 @@ static void name_all(const void *arg)
 	(void)arg;
 	model_name(&s.waits.crowd.asleep[0], 8, "asleep");
 	model_name(&s.waits.crowd.taken[0], 8, "seats taken");
-	model_name(&s.waits.crowd.keys[0], 4, "key 0");
-	model_name(&s.waits.crowd.keys[1], 4, "key 1");
+	model_name(&s.waits.crowd.called[0], 4, "called 0");
+	model_name(&s.waits.crowd.called[1], 4, "called 1");
 	model_name(&s.waits.lane.space.word, 4, "space");
 	model_name(&s.blocks[0].done, 8, "done 0");
 	model_name(&s.blocks[1].done, 8, "done 1");
@@ -172,13 +172,12 @@ static int wait_wrongly(const struct plan *plan, struct quoit_spmc_consumer *sea
 
 	for (;;) {
 		bool ended, got = flaw == LOOK_FIRST && quoit_spmc_take(seat, 1, claim);
-		uint32_t key = 0;
 
 		if (!got) {
-			key = quoit_crowd_arm(crowd, place);
+			quoit_crowd_arm(crowd, place);
 			armed = true;
-			if (flaw == KEY_LATE)
-				key = quoit_load(&crowd->keys[place]);
+			if (flaw == WORD_LATE)
+				quoit_store(&crowd->called[place], 0);
 		}
 		ended = flaw != CLOSE_LATE && quoit_spmc_is_closed(&s.q.ring);
 		if (flaw != LOOK_FIRST && flaw != NO_LOOK)
@@ -188,7 +187,7 @@ static int wait_wrongly(const struct plan *plan, struct quoit_spmc_consumer *sea
 		rc = got ? 0 : ended ? -ESHUTDOWN : expired ? -ETIMEDOUT : 1;
 		if (rc <= 0)
 			break;
-		expired = quoit_crowd_sleep(crowd, place, key, wait->deadline_ns) != 0;
+		expired = quoit_crowd_sleep(crowd, place, wait->deadline_ns) != 0;
 		called |= quoit_crowd_leave(crowd, place);
 		armed = false;
 		if (flaw == NO_LOOK && quoit_spmc_take(seat, 1, claim)) {
@@ -417,7 +416,7 @@ const struct model_case model_steal_wait_cases[] = {
 	      .items = 1),
 	LOSES("no fence at the sleeper", "quoit_crowd_arm", MODEL_FENCE, MODEL_DROPPED, SMALL,
 	      .items = 1),
-	LOSES("the waker leaves the key as it is", "quoit_crowd_wake", MODEL_ADD, MODEL_DROPPED,
+	LOSES("the waker leaves the word as it is", "quoit_crowd_wake", MODEL_STORE, MODEL_DROPPED,
 	      SMALL, .items = 1),
 	LOSES("the fence before the store", NULL, MODEL_LOAD, MODEL_RELAXED, SMALL, .items = 1,
 	      .flaw = FENCE_FIRST),
@@ -425,8 +424,8 @@ const struct model_case model_steal_wait_cases[] = {
 	      .flaw = NO_LOOK),
 	LOSES("looking first", NULL, MODEL_LOAD, MODEL_RELAXED, SMALL, .items = 1,
 	      .flaw = LOOK_FIRST),
-	LOSES("the key behind the bit", NULL, MODEL_LOAD, MODEL_RELAXED, SMALL, .items = 1,
-	      .flaw = KEY_LATE),
+	LOSES("the word behind the bit", NULL, MODEL_LOAD, MODEL_RELAXED, SMALL, .items = 1,
+	      .flaw = WORD_LATE),
 	FLAWED("a batch wakes one, who does not pass it on", two, SMALL, .items = 2, .batch = 2,
 	       .flaw = NOT_PASSED),
 	FLAWED("the second of three does not pass it on", three, .capacity = 4, .block = 1,
