@@ -19,13 +19,21 @@ unsigned quoit_cpu_features(void)
 	unsigned features = 0;
 
 #if defined(__x86_64__)
+	/* AVX-512 is what we call it if all of these are there. */
+	unsigned parts = 0;
+
 	/* These also ask whether the kernel saves the registers. */
 	if (__builtin_cpu_supports("sse4.2"))
 		features |= QUOIT_CPU_SSE42;
 	if (__builtin_cpu_supports("avx2"))
 		features |= QUOIT_CPU_AVX2;
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl"))
+	if (__builtin_cpu_supports("avx512f"))
+		parts++;
+	if (__builtin_cpu_supports("avx512bw"))
+		parts++;
+	if (__builtin_cpu_supports("avx512vl"))
+		parts++;
+	if (parts == 3)
 		features |= QUOIT_CPU_AVX512;
 #elif defined(__aarch64__)
 	if (getauxval(AT_HWCAP) & HWCAP_ASIMD)
@@ -36,10 +44,8 @@ unsigned quoit_cpu_features(void)
 	return features;
 }
 
-size_t quoit_cpu_vector_bytes(void)
+size_t quoit__cpu_vector_bytes(unsigned features)
 {
-	const unsigned features = quoit_cpu_features();
-
 	if (features & QUOIT_CPU_AVX512)
 		return 64;
 	if (features & QUOIT_CPU_AVX2)
@@ -49,6 +55,11 @@ size_t quoit_cpu_vector_bytes(void)
 #else
 	return features & (QUOIT_CPU_NEON | QUOIT_CPU_SVE) ? 16 : 8;
 #endif
+}
+
+size_t quoit_cpu_vector_bytes(void)
+{
+	return quoit__cpu_vector_bytes(quoit_cpu_features());
 }
 
 void quoit_copy_streaming(void *to, const void *from, size_t bytes)

@@ -34,6 +34,9 @@ unsigned quoit_cpu_features(void);
 /* The widest vectors that this cpu surely has for integers; 8 where there are none. */
 size_t quoit_cpu_vector_bytes(void);
 
+/* The same of a cpu with these features. */
+size_t quoit__cpu_vector_bytes(unsigned features);
+
 /* Copy bytes that do not overlap. Alignment is the copier's business: any addresses will do. */
 QUOIT_HOT void quoit_copy(void *to, const void *from, size_t bytes)
 {

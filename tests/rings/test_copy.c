@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
+#include <quoit/numa/atomic.h>
 #include <quoit/rings/copy.h>
 
 #define ROOM 1024
@@ -135,6 +138,67 @@ static void features_are_those_of_the_cpu_that_runs_this(void **state)
 	assert_int_equal(quoit_cpu_vector_bytes(), widest);
 }
 
+static void vectors_are_the_widest_of_what_a_cpu_has(void **state)
+{
+	(void)state;
+	assert_int_equal(quoit__cpu_vector_bytes(QUOIT_CPU_SSE42 | QUOIT_CPU_AVX2), 32);
+	assert_int_equal(
+		quoit__cpu_vector_bytes(QUOIT_CPU_SSE42 | QUOIT_CPU_AVX2 | QUOIT_CPU_AVX512), 64);
+#if defined(__x86_64__)
+	assert_int_equal(quoit__cpu_vector_bytes(0), 16);
+#else
+	assert_int_equal(quoit__cpu_vector_bytes(0), 8);
+	assert_int_equal(quoit__cpu_vector_bytes(QUOIT_CPU_NEON), 16);
+#endif
+}
+
+/* --- two threads ----------------------------------------------------------------------------- */
+
+#define STREAMED 256
+#define ROUNDS	 20000
+
+static struct {
+	QUOIT_ISOLATED uint64_t words[STREAMED / 8];
+	QUOIT_ISOLATED uint32_t there; /* the round whose words have been told */
+	QUOIT_ISOLATED uint32_t seen;
+} told;
+
+static void *stream_worker(void *arg)
+{
+	uint64_t words[STREAMED / 8];
+
+	(void)arg;
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		for (size_t i = 0; i < STREAMED / 8; i++)
+			words[i] = round;
+		quoit_copy_streaming(told.words, words, sizeof(words));
+		quoit_store_release(&told.there, round); /* read below */
+		while (quoit_load_acquire(&told.seen) != round)
+			quoit_relax();
+	}
+	return NULL;
+}
+
+/* Stores past the cache are slower than those into it, and a release does not wait for them. */
+static void what_was_streamed_is_there_when_a_release_says_so(void **state)
+{
+	size_t late = 0;
+	pthread_t thread;
+
+	(void)state;
+	told.there = told.seen = 0;
+	assert_int_equal(pthread_create(&thread, NULL, stream_worker, NULL), 0);
+	for (uint32_t round = 1; round <= ROUNDS; round++) {
+		while (quoit_load_acquire(&told.there) != round)
+			quoit_relax();
+		for (size_t i = STREAMED / 8; i--;)
+			late += told.words[i] != round;
+		quoit_store_release(&told.seen, round);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(late, 0);
+}
+
 static void prefetching_what_is_not_there_does_no_harm(void **state)
 {
 	(void)state;
@@ -153,6 +217,8 @@ int main(void)
 		cmocka_unit_test(a_sequence_counts_up_whatever_its_length),
 		cmocka_unit_test(filling_and_zeroing_keep_to_their_range),
 		cmocka_unit_test(features_are_those_of_the_cpu_that_runs_this),
+		cmocka_unit_test(vectors_are_the_widest_of_what_a_cpu_has),
+		cmocka_unit_test(what_was_streamed_is_there_when_a_release_says_so),
 		cmocka_unit_test(prefetching_what_is_not_there_does_no_harm),
 	};
 
