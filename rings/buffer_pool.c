@@ -4,6 +4,8 @@
 
 #include <quoit/rings/buffer_pool.h>
 
+#define QUOIT__BUFFER_ALIGN_MOST ((size_t)1 << 31)
+
 /* What the mapping holds, one behind the other. */
 struct layout {
 	size_t align_bytes;
@@ -18,7 +20,7 @@ static int lay_out(struct layout *l, const struct quoit_buffer_pool_options *o)
 	l->align_bytes = o->align_bytes ? o->align_bytes : QUOIT_LINE_BYTES;
 	if (!o->slab_bytes || o->slab_bytes > UINT32_MAX || !o->count ||
 	    o->count > QUOIT_FREE_LIST_MOST || (l->align_bytes & (l->align_bytes - 1)) ||
-	    l->align_bytes > UINT32_MAX)
+	    l->align_bytes > QUOIT__BUFFER_ALIGN_MOST)
 		return -EINVAL;
 	/* Less than a word would put two buffers into what the address sanitizer sees as one. */
 	l->align_bytes = quoit_max(l->align_bytes, sizeof(uint64_t));

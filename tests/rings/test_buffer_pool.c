@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <quoit/rings/buffer_cache.h>
 
@@ -117,6 +118,7 @@ static void forged_and_foreign_handles_are_refused(void **state)
 		assert_null(quoit_buffer_pool_writable(pool, forged[i]));
 	}
 	assert_int_equal(quoit_buffer_pool_available(pool), 0);
+	assert_int_equal(quoit_buffer_pool_set_len(pool, 65, 1), -EINVAL); /* one too far */
 	quoit_buffer_pool_destroy(theirs);
 	quoit_buffer_pool_destroy(pool);
 }
@@ -200,6 +202,7 @@ static void what_cannot_be_is_refused_with_a_reason_and_nothing_touched(void **s
 		{.slab_bytes = 64, .count = QUOIT_FREE_LIST_MOST + 1, .node = -1},
 		{.slab_bytes = 64, .count = SIZE_MAX, .node = -1},
 		{.slab_bytes = 64, .count = 4, .align_bytes = 3, .node = -1},
+		{.slab_bytes = 64, .count = 4, .align_bytes = (size_t)1 << 32, .node = -1},
 		{.slab_bytes = 64, .count = 4, .align_bytes = (size_t)1 << 33, .node = -1},
 	};
 
@@ -211,8 +214,42 @@ static void what_cannot_be_is_refused_with_a_reason_and_nothing_touched(void **s
 		assert_int_equal(quoit_buffer_pool_create(&wrong[i], &pool, &why), -EINVAL);
 		assert_null(pool);
 		assert_int_equal(why.error, -EINVAL);
-		assert_true(why.text[0]);
+		assert_non_null(strstr(why.text, "a pool of")); /* it does not come to a mapping */
 	}
+}
+
+/* The most of everything may be asked for; this machine has no address for it. */
+static void what_there_is_no_memory_for_is_refused_as_that(void **state)
+{
+	static const struct quoit_buffer_pool_options large[] = {
+		{.slab_bytes = UINT32_MAX, .count = QUOIT_FREE_LIST_MOST, .node = -1},
+		{.slab_bytes = 64,
+		 .count = QUOIT_FREE_LIST_MOST,
+		 .align_bytes = (size_t)1 << 31,
+		 .node = -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
+		struct quoit_buffer_pool *pool = NULL;
+		struct quoit_reason why = {0};
+
+		assert_int_equal(quoit_buffer_pool_create(&large[i], &pool, &why), -ENOMEM);
+		assert_null(pool);
+		assert_int_equal(why.error, -ENOMEM);
+	}
+}
+
+static void a_pool_that_is_destroyed_has_no_memory_any_more(void **state)
+{
+	struct quoit_buffer_pool *const pool = make(4096, 64);
+	char *const page = pool->slabs + (-(uintptr_t)pool->slabs & 4095);
+
+	(void)state;
+	assert_int_equal(msync(page, 4096, MS_ASYNC), 0);
+	quoit_buffer_pool_destroy(pool);
+	assert_int_equal(msync(page, 4096, MS_ASYNC), -1);
+	assert_int_equal(errno, ENOMEM);
 }
 
 static void many_are_taken_and_given_back_at_once_and_bad_ones_refused(void **state)
@@ -309,6 +346,7 @@ static void a_free_buffer_is_poisoned(void **state)
 	char *at;
 
 	quoit_buffer_cache_init(&cache, pool);
+	assert_ptr_equal(__asan_region_is_poisoned(pool->slabs, 1), pool->slabs); /* never taken */
 	assert_true(quoit_buffer_pool_alloc(pool, &handle));
 	at = quoit_buffer_pool_writable(pool, handle);
 	assert_null(__asan_region_is_poisoned(at, 100));
@@ -363,6 +401,8 @@ int main(void)
 		cmocka_unit_test(no_two_buffers_share_a_line_and_alignment_is_kept),
 		cmocka_unit_test(its_memory_is_told_and_placed),
 		cmocka_unit_test(what_cannot_be_is_refused_with_a_reason_and_nothing_touched),
+		cmocka_unit_test(what_there_is_no_memory_for_is_refused_as_that),
+		cmocka_unit_test(a_pool_that_is_destroyed_has_no_memory_any_more),
 		cmocka_unit_test(many_are_taken_and_given_back_at_once_and_bad_ones_refused),
 		cmocka_unit_test(a_cache_takes_and_gives_half_of_itself_at_a_time),
 		cmocka_unit_test(a_buffer_in_a_cache_is_free_for_everybody_else),

@@ -114,6 +114,19 @@ static void a_slot_that_is_not_acquired_or_does_not_exist_is_refused(void **stat
 	assert_int_equal(odd_available(pool), 65);
 }
 
+/* Where the bitmap ends with a whole word, the first slot lies behind it. */
+static void a_slot_beyond_the_end_is_none_whatever_the_first_one_holds(void **state)
+{
+	static struct quoit_pool_u64 pool;
+	uint32_t index = 0;
+
+	(void)state;
+	assert_true(quoit_pool_u64_acquire(&pool, &index));
+	quoit_pool_u64_set(&pool, index, UINT64_MAX);
+	assert_null(quoit_pool_u64_at(&pool, 1024));
+	assert_int_equal(quoit_pool_u64_release(&pool, 1024), -EINVAL);
+}
+
 static void a_pool_of_one_slot_works(void **state)
 {
 	struct single pool;
@@ -217,6 +230,7 @@ int main(void)
 		cmocka_unit_test(
 			a_slot_that_is_given_back_twice_is_refused_and_has_one_owner_after_that),
 		cmocka_unit_test(a_slot_that_is_not_acquired_or_does_not_exist_is_refused),
+		cmocka_unit_test(a_slot_beyond_the_end_is_none_whatever_the_first_one_holds),
 		cmocka_unit_test(a_pool_of_one_slot_works),
 		cmocka_unit_test(a_pool_of_a_type_gives_its_slots_and_only_those_that_are_acquired),
 		cmocka_unit_test(a_slot_that_is_not_acquired_is_never_written),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include <quoit/rings/free_list.h>
 
@@ -89,12 +90,73 @@ static void no_two_lists_are_seeded_alike(void **state)
 	assert_false(quoit_free_list_is_taken(&other.list, of_one));
 }
 
+/* On the heap, so that the address sanitizer sees a look beyond the last slot. */
+static void a_handle_of_the_slot_behind_the_last_one_is_none(void **state)
+{
+	struct quoit_free_slot *const slots = calloc(COUNT, sizeof(*slots));
+	struct quoit_free_list list;
+	uint32_t handle = 0;
+
+	(void)state;
+	assert_non_null(slots);
+	assert_int_equal(quoit_free_list_init(&list, slots, sizeof(*slots), COUNT, 1), 0);
+	assert_true(quoit_free_list_take(&list, &handle));
+	assert_int_equal(quoit_free_list_index(&list, COUNT + 1), COUNT);
+	assert_false(quoit_free_list_is_taken(&list, COUNT + 1));
+	assert_int_equal(quoit_free_list_give(&list, COUNT + 1), -EINVAL);
+	free(slots);
+}
+
+static void a_list_has_as_many_slots_as_it_may(void **state)
+{
+	const size_t most = QUOIT_FREE_LIST_MOST;
+	struct quoit_free_slot *const slots = calloc(most, sizeof(*slots));
+	struct quoit_free_list list;
+
+	(void)state;
+	assert_non_null(slots);
+	assert_int_equal(quoit_free_list_init(&list, slots, sizeof(*slots), most + 1, 1), -EINVAL);
+	assert_int_equal(quoit_free_list_init(&list, slots, sizeof(*slots), 0, 1), -EINVAL);
+	assert_int_equal(quoit_free_list_init(&list, slots, 8, most, 1), -EINVAL);
+	assert_int_equal(quoit_free_list_init(&list, slots, 20, most / 2, 1), -EINVAL);
+	assert_int_equal(quoit_free_list_init(&list, slots, sizeof(*slots), most, 1), 0);
+	assert_int_equal(quoit_free_list_available(&list), most);
+	free(slots);
+}
+
+/* More than go on top in one piece. */
+static void batches_longer_than_a_piece_come_back_whole(void **state)
+{
+	enum {
+		MANY = QUOIT_FREE_LIST_BATCH * 2 + 1
+	};
+	struct quoit_free_slot *const slots = calloc(MANY, sizeof(*slots));
+	uint32_t *const handles = calloc(MANY, sizeof(*handles));
+	struct quoit_free_list list;
+
+	(void)state;
+	assert_non_null(slots);
+	assert_non_null(handles);
+	assert_int_equal(quoit_free_list_init(&list, slots, sizeof(*slots), MANY, 1), 0);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(quoit_free_list_take_many(&list, handles, MANY), MANY);
+		assert_int_equal(quoit_free_list_available(&list), 0);
+		assert_int_equal(quoit_free_list_give_many(&list, handles, MANY), 0);
+		assert_int_equal(quoit_free_list_available(&list), MANY);
+	}
+	free(handles);
+	free(slots);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_are_taken_and_given_back_in_one_piece),
 		cmocka_unit_test(a_handle_is_good_once),
 		cmocka_unit_test(no_two_lists_are_seeded_alike),
+		cmocka_unit_test(a_handle_of_the_slot_behind_the_last_one_is_none),
+		cmocka_unit_test(a_list_has_as_many_slots_as_it_may),
+		cmocka_unit_test(batches_longer_than_a_piece_come_back_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
