@@ -28,7 +28,8 @@
 # It relies on the tree's format: a function begins in the first column, an operator has spaces
 # around it, a statement has a line of its own. Comments, strings, directives and assertions are
 # let be, and macros unless they define functions of a type (name##_verb). So is what takes the
-# place of fences under ThreadSanitizer, which no user ever runs.
+# place of fences under ThreadSanitizer, which no user ever runs, and what is for other cpus than
+# x86-64, on which this runs.
 
 BEGIN {
 	orders = "^quoit_(load_acquire|store_release|exchange|add|cas|cas_release)$"
@@ -45,7 +46,7 @@ FNR == 1 {
 	if (target)
 		close(target)
 	target = out "/" FILENAME
-	in_comment = in_define = in_body = in_assert = 0
+	in_comment = in_define = in_body = in_assert = is_x86 = was_x86 = elsewhere = 0
 	function_name = ""
 	sub(/[^\/]*$/, "", target)
 	target = out "/" FILENAME
@@ -221,6 +222,14 @@ function mutate(line, code,    alone) {
 	if (code ~ /^#/) {
 		only_tsan = code ~ /^#[ \t]*ifdef QUOIT_TSAN/ ? 1 : \
 			code ~ /^#[ \t]*(else|elif|endif|if)/ ? 0 : only_tsan
+		if (code ~ /^#[ \t]*(if|elif)/) {
+			is_x86 = code ~ /defined\(__x86_64__\)/
+			was_x86 = is_x86 || (was_x86 && code ~ /^#[ \t]*elif/)
+		} else if (code ~ /^#[ \t]*(else|endif)/)
+			is_x86 = 0
+		elsewhere = was_x86 && !is_x86 && code !~ /^#[ \t]*endif/
+		if (code ~ /^#[ \t]*endif/)
+			was_x86 = 0
 		in_define = code ~ /^#[ \t]*define/ && code ~ /\\$/
 		in_macro = 0
 		print >target
@@ -246,7 +255,7 @@ function mutate(line, code,    alone) {
 	}
 	if (code ~ /QUOIT_ASSERT|_static_assert/)
 		in_assert = 1
-	skips = in_assert || only_tsan
+	skips = in_assert || only_tsan || elsewhere
 	if (code ~ /;[ \t]*\\?$/)
 		in_assert = 0
 	# A line that goes on with the statement of the line before is no statement of its own.

@@ -212,11 +212,14 @@ programs()
 build()
 {
 	local variant
+	# What a mutant leaves uninitialized has the same wrong value each time, and never 0.
+	local -A flags=([asan]=-ftrivial-auto-var-init=pattern)
 	for variant in asan tsan release; do
 		programs | sed -n "s,^$variant [^ ]* ,build/$variant/,p" |
 			xargs make -s -C "$tree" -j"${JOBS:-2}" VARIANT=$variant O=build/$variant \
 				FLOORS='numa rings' CC="${CC:-gcc}" CONFIG_METRICS=y \
-				CPPFLAGS=-Itests CFLAGS=-w >"$work/build.log" 2>&1 || {
+				CPPFLAGS=-Itests CFLAGS="-w ${flags[$variant]-}" \
+				>"$work/build.log" 2>&1 || {
 			tail -n 20 "$work/build.log" >&2
 			stop "the mutated copy does not build"
 		}

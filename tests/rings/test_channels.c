@@ -17,6 +17,30 @@
 
 #define WORDS 1000
 
+/* All bits that are not said to be something are 0, whatever lay on the stack. */
+static void what_is_not_usual_is_not_asked_for(void **state)
+{
+	const struct quoit_spsc_options spsc = quoit_spsc_default();
+	const struct quoit_mpsc_options mpsc = quoit_mpsc_default();
+	const struct quoit_spmc_options spmc = quoit_spmc_default();
+	const struct quoit_mpmc_options mpmc = quoit_mpmc_default();
+
+	(void)state;
+	assert_int_equal(spsc.node, QUOIT_NODE_AUTO);
+	assert_false(spsc.waits || spsc.metrics || spsc.lock || spsc.require);
+	assert_int_equal(spsc.slot_bytes, 0);
+	assert_int_equal(spsc.head_bytes, 0);
+	assert_false(mpsc.waits || mpsc.metrics);
+	assert_int_equal(mpsc.item_bytes, 0);
+	assert_int_equal(mpsc.quantum_items, 0);
+	assert_null(mpsc.topology);
+	assert_int_equal(mpsc.position, 0);
+	assert_int_equal(spmc.block_slots, 0);
+	assert_int_equal(mpmc.slot_bytes, 0);
+	assert_int_equal(mpmc.block_slots, 0);
+	assert_int_equal(mpmc.shard_lanes, 0);
+}
+
 static void a_usual_spsc_channel_carries_words(void **state)
 {
 	const struct quoit_spsc_options options = quoit_spsc_default();
@@ -115,6 +139,7 @@ static void a_usual_mpmc_channel_carries_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_usual_is_not_asked_for),
 		cmocka_unit_test(a_usual_spsc_channel_carries_words),
 		cmocka_unit_test(
 			a_usual_mpsc_channel_carries_words_of_as_many_producers_as_it_says),
