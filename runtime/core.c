@@ -14,12 +14,18 @@
 #define SPIN_DEFAULT_NS	    50000
 #define COALESCE_DEFAULT_NS 50000
 #define CALLS_DEFAULT	    64
+#define DEPTH_DEFAULT	    4
 
 /* --- making ---------------------------------------------------------------------------------- */
 
-static uint32_t credits(const struct quoit_runtime *runtime)
+static uint32_t calls(const struct quoit_runtime *runtime)
 {
 	return runtime->config.calls_per_pair ? runtime->config.calls_per_pair : CALLS_DEFAULT;
+}
+
+static uint32_t depth(const struct quoit_runtime *runtime)
+{
+	return runtime->config.call_depth ? runtime->config.call_depth : DEPTH_DEFAULT;
 }
 
 static uint64_t spin_limit(const struct quoit_runtime *runtime)
@@ -63,7 +69,7 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 	loop->spin_ns = loop->spin_now_ns = spin_limit(runtime);
 	loop->coalesce.window_ns = coalesce_window(runtime);
 	rc = quoit_mail_open(&core->mail, core, loop, &core->region, core->index, runtime->cores,
-			     credits(runtime));
+			     calls(runtime), depth(runtime));
 	if (rc < 0) {
 		quoit_reason_set(why, rc, "no memory for the lanes between %u cores",
 				 runtime->cores);
@@ -84,7 +90,8 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 {
 	const struct quoit_region_options options = {
 		.bytes = sizeof(struct quoit_core) + runtime->cores * sizeof(struct quoit_bell) +
-			 quoit_mail_bytes(runtime->cores, credits(runtime)) + 2 * QUOIT_ISOLATION,
+			 quoit_mail_bytes(runtime->cores, calls(runtime), depth(runtime)) +
+			 2 * QUOIT_ISOLATION,
 		.node = node,
 		.dontfork = true,
 	};

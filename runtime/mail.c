@@ -31,13 +31,31 @@ static size_t lane_bytes(uint32_t credits)
 	       lane_capacity(credits) * sizeof(struct quoit_message);
 }
 
-size_t quoit_mail_bytes(uint32_t cores, uint32_t credits)
+static uint32_t credits_of_all(uint32_t calls, uint32_t depth)
 {
-	const size_t per_peer = sizeof(struct quoit_peer) + sizeof(uint32_t) +
-				credits * sizeof(struct quoit_frame) +
-				QUOIT_LANE_CLASSES * lane_bytes(credits);
+	uint32_t sum = 0;
 
-	return cores * (per_peer + (QUOIT_LANE_CLASSES + 2) * QUOIT_ISOLATION) + 4096;
+	for (uint32_t d = 0; d < depth; d++)
+		sum += quoit_mail_class(calls, d);
+	return sum;
+}
+
+/* Posts take no credit: their lane is as long as if only calls of class 0 went with them. */
+static uint32_t credits_of_lane(const struct quoit_mail *mail, enum quoit_lane_class class,
+				uint32_t calls)
+{
+	return class == QUOIT_LANE_POST ? calls : mail->credits;
+}
+
+size_t quoit_mail_bytes(uint32_t cores, uint32_t calls, uint32_t depth)
+{
+	const uint32_t credits = credits_of_all(calls, depth);
+	const size_t per_peer =
+		sizeof(struct quoit_peer) + sizeof(uint32_t) +
+		credits * (sizeof(struct quoit_frame) + sizeof(struct quoit_call_timer)) +
+		2 * lane_bytes(credits) + lane_bytes(calls);
+
+	return cores * (per_peer + (2 * QUOIT_LANE_CLASSES + 2) * QUOIT_ISOLATION) + 4096;
 }
 
 static struct quoit__mail_lane *lay_lane(struct quoit_region *region, uint32_t credits)
@@ -52,20 +70,43 @@ static struct quoit__mail_lane *lay_lane(struct quoit_region *region, uint32_t c
 	return lane;
 }
 
-static int lay_peer(struct quoit_peer *peer, struct quoit_region *region, uint32_t credits)
+/* The frames of each class lie together, and hang together. */
+static void lay_frames(const struct quoit_mail *mail, struct quoit_peer *peer, uint32_t calls)
 {
+	uint32_t at = 0;
+
+	for (uint32_t depth = 0; depth < QUOIT_CALL_DEPTH_MAX; depth++) {
+		const uint32_t n = depth < mail->depth ? quoit_mail_class(calls, depth) : 0;
+		const uint32_t end = at + n;
+
+		peer->free_frame[depth] = n ? at : QUOIT_FRAME_NONE;
+		for (; at < end; at++)
+			peer->frames[at] = (struct quoit_frame){
+				.next_free = at + 1 < end ? at + 1 : QUOIT_FRAME_NONE,
+				.generation = 1,
+				.depth = (uint8_t)depth,
+			};
+	}
+}
+
+static int lay_peer(struct quoit_mail *mail, struct quoit_peer *peer, struct quoit_region *region,
+		    uint32_t calls)
+{
+	const uint32_t credits = mail->credits;
+
 	for (int class = 0; class < QUOIT_LANE_CLASSES; class ++) {
-		peer->in[class] = lay_lane(region, credits);
+		peer->in[class] = lay_lane(
+			region, credits_of_lane(mail, (enum quoit_lane_class) class, calls));
 		if (!peer->in[class])
 			return -ENOMEM;
 	}
 	peer->frames = quoit_region_take(region, credits * sizeof(*peer->frames), QUOIT_ISOLATION);
-	if (!peer->frames)
+	peer->timers = quoit_region_take(region, credits * sizeof(*peer->timers), QUOIT_ISOLATION);
+	if (!peer->frames || !peer->timers)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < credits; i++) {
-		peer->frames[i].next_free = i + 1 < credits ? i + 1 : QUOIT_FRAME_NONE;
-		peer->frames[i].generation = 1;
-	}
+	lay_frames(mail, peer, calls);
+	for (uint32_t i = 0; i < credits; i++)
+		peer->timers[i].mail = mail;
 	return 0;
 }
 
@@ -75,7 +116,8 @@ static bool expects_news(const struct quoit_source *source);
 static void flush(struct quoit_source *source);
 
 int quoit_mail_open(struct quoit_mail *mail, struct quoit_core *core, struct quoit_loop *loop,
-		    struct quoit_region *region, uint32_t self, uint32_t cores, uint32_t credits)
+		    struct quoit_region *region, uint32_t self, uint32_t cores, uint32_t calls,
+		    uint32_t depth)
 {
 	*mail = (struct quoit_mail){
 		.source = {.dispatch = dispatch,
@@ -86,14 +128,15 @@ int quoit_mail_open(struct quoit_mail *mail, struct quoit_core *core, struct quo
 		.loop = loop,
 		.peer_count = cores,
 		.self = self,
-		.credits = credits,
+		.depth = depth,
+		.credits = credits_of_all(calls, depth),
 	};
 	mail->peers = quoit_region_take(region, cores * sizeof(*mail->peers), QUOIT_ISOLATION);
 	mail->dirty = quoit_region_take(region, cores * sizeof(*mail->dirty), QUOIT_ISOLATION);
 	if (!mail->peers || !mail->dirty)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < cores; i++) {
-		const int rc = lay_peer(&mail->peers[i], region, credits);
+		const int rc = lay_peer(mail, &mail->peers[i], region, calls);
 
 		if (rc < 0)
 			return rc;
@@ -131,7 +174,8 @@ struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_peer
 
 	if (quoit_unlikely(!slot))
 		return NULL;
-	slot->op = (uint16_t)op;
+	slot->op = (uint8_t)op;
+	slot->depth = 0;
 	slot->source = (uint16_t)mail->self;
 	slot->status = 0;
 	slot->token = 0;

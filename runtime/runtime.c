@@ -140,6 +140,9 @@ static int check_config(const struct quoit_config *config, struct quoit_reason *
 	if (config->calls_per_pair > CALLS_MAX)
 		return quoit_reason_set(why, -EINVAL, "%u calls per pair of cores: give 1 to %d",
 					config->calls_per_pair, CALLS_MAX);
+	if (config->call_depth > QUOIT_CALL_DEPTH_MAX)
+		return quoit_reason_set(why, -EINVAL, "calls nested %u deep: give 1 to %d",
+					config->call_depth, QUOIT_CALL_DEPTH_MAX);
 	return 0;
 }
 

@@ -40,8 +40,17 @@ struct quoit_config {
 
 	struct quoit_io_options io;
 
-	/* Calls (and posts) that may be on their way from one core to another; default 64. */
+	/*
+	 * Calls (and posts) that may be on their way from one core to another; default 64. Of calls
+	 * made on behalf of a request there may be a quarter as many besides, for each depth.
+	 */
 	unsigned calls_per_pair;
+
+	/*
+	 * How deep calls may nest: 1 allows only calls outside of requests, 2 a call on behalf of a
+	 * request, and so on, up to QUOIT_CALL_DEPTH_MAX; default 4.
+	 */
+	unsigned call_depth;
 
 	/* Most that a core spins for an answer before it sleeps; default 50 us. */
 	uint64_t spin_ns;

@@ -45,6 +45,7 @@ int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 	s.batches = mail.batches;
 	s.calls = mail.calls;
 	s.refused = mail.refused;
+	s.calls_timed_out = mail.timed_out;
 	s.bells_rung = mail.bells_rung;
 	s.bells_saved = mail.bells_saved;
 	s.bells_heard = loop.bells_heard;

@@ -32,7 +32,8 @@ struct quoit_stats {
 	uint64_t messages_out;
 	uint64_t batches; /* runs given to handlers: messages_in / batches is the batch size */
 	uint64_t calls;
-	uint64_t refused;     /* sends answered -EAGAIN */
+	uint64_t refused; /* sends answered -EAGAIN */
+	uint64_t calls_timed_out;
 	uint64_t bells_rung;  /* cores woken */
 	uint64_t bells_saved; /* cores that were sent something and were awake */
 	uint64_t bells_heard;

@@ -190,11 +190,12 @@ static void forward(struct kv_core *core, struct kv_answer *answer)
 	answer->connection->unsent++;
 }
 
-void answers_send_unsent(struct quoit_core *quoit, unsigned to, void *ctx)
+void answers_send_unsent(struct quoit_core *quoit, unsigned to, int depth, void *ctx)
 {
 	struct kv_core *core = ctx;
 
 	(void)quoit;
+	(void)depth;
 	(void)to;
 	while (core->unsent_first) {
 		struct kv_answer *answer = core->unsent_first;

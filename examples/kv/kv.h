@@ -130,7 +130,7 @@ bool answer_many(struct kv_connection *connection, struct kv_request *request,
 bool answer_all(struct kv_connection *connection, struct kv_request *request);
 
 /* There is credit again. */
-void answers_send_unsent(struct quoit_core *core, unsigned to, void *ctx);
+void answers_send_unsent(struct quoit_core *core, unsigned to, int depth, void *ctx);
 
 /* --- server.c --- */
 

@@ -272,8 +272,9 @@ static void call_on(struct quoit_core *core)
 	}
 }
 
-static void call_on_credit(struct quoit_core *core, unsigned to, void *ctx)
+static void call_on_credit(struct quoit_core *core, unsigned to, int depth, void *ctx)
 {
+	(void)depth;
 	(void)ctx;
 	if (to != seen.to)
 		quoit_count(&seen.wrong, 1);
@@ -364,8 +365,9 @@ static void post_on(struct quoit_core *core)
 	}
 }
 
-static void post_on_credit(struct quoit_core *core, unsigned to, void *ctx)
+static void post_on_credit(struct quoit_core *core, unsigned to, int depth, void *ctx)
 {
+	(void)depth;
 	(void)to;
 	(void)ctx;
 	quoit_count(&seen.credits, 1);

@@ -163,8 +163,9 @@ static void post_to_all(struct quoit_core *core)
 			sent[from][to]++;
 }
 
-static void post_more(struct quoit_core *core, unsigned to, void *ctx)
+static void post_more(struct quoit_core *core, unsigned to, int depth, void *ctx)
 {
+	(void)depth;
 	(void)to;
 	(void)ctx;
 	quoit_count(&seen.told[quoit_core_index(core)], 1);

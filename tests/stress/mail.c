@@ -137,8 +137,9 @@ static void pump(struct member *m, unsigned to)
 		look_whether_done(m);
 }
 
-static void on_credit(struct quoit_core *core, unsigned to, void *ctx)
+static void on_credit(struct quoit_core *core, unsigned to, int depth, void *ctx)
 {
+	(void)depth;
 	(void)core;
 	pump(ctx, to);
 }

@@ -48,7 +48,8 @@ static void take(struct quoit_core *core, const struct quoit_message *messages, 
 
 static int open_half(struct half *half, uint32_t index)
 {
-	const struct quoit_region_options options = {.bytes = quoit_mail_bytes(2, 8), .node = -1};
+	const struct quoit_region_options options = {.bytes = quoit_mail_bytes(2, 8, 1),
+						     .node = -1};
 	struct quoit_core *core = &half->core;
 	int rc;
 
@@ -61,7 +62,7 @@ static int open_half(struct half *half, uint32_t index)
 	rc = quoit_loop_open(&core->loop, 64, half->bells, 2, &half->why);
 	if (rc < 0)
 		return rc;
-	return quoit_mail_open(&core->mail, core, &core->loop, &core->region, index, 2, 8);
+	return quoit_mail_open(&core->mail, core, &core->loop, &core->region, index, 2, 8, 1);
 }
 
 /* Open one's own half, and when both are there, join the lanes. False if io_uring is refused. */
