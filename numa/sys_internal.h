@@ -153,6 +153,12 @@ static inline int quoit__sys_thread_name(const char *name)
 	return (int)quoit__sys_result(prctl(PR_SET_NAME, name, 0L, 0L, 0L));
 }
 
+/* Another descriptor of the same file, closed on exec. */
+static inline int quoit__sys_duplicate(int fd)
+{
+	return (int)quoit__sys_result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
 static inline int quoit__sys_eventfd(unsigned initial, int flags)
 {
 	return (int)quoit__sys_result(eventfd(initial, flags));

@@ -2,6 +2,7 @@
 /* core.c - making one core, and what its handlers may ask of it. */
 #include <quoit/numa/sys_internal.h>
 
+#include <quoit/runtime/outsider_internal.h>
 #include <quoit/runtime/runtime_internal.h>
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #define COALESCE_DEFAULT_NS 50000
 #define CALLS_DEFAULT	    64
 #define DEPTH_DEFAULT	    4
+#define OUTSIDERS_DEFAULT   64
 
 /* --- making ---------------------------------------------------------------------------------- */
 
@@ -26,6 +28,11 @@ static uint32_t calls(const struct quoit_runtime *runtime)
 static uint32_t depth(const struct quoit_runtime *runtime)
 {
 	return runtime->config.call_depth ? runtime->config.call_depth : DEPTH_DEFAULT;
+}
+
+static uint32_t outsiders(const struct quoit_runtime *runtime)
+{
+	return runtime->config.outsiders ? runtime->config.outsiders : OUTSIDERS_DEFAULT;
 }
 
 static uint64_t spin_limit(const struct quoit_runtime *runtime)
@@ -73,6 +80,12 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 	if (rc < 0) {
 		quoit_reason_set(why, rc, "no memory for the lanes between %u cores",
 				 runtime->cores);
+		goto close_io;
+	}
+	rc = quoit_outside_open(&core->mail, runtime, core->node, outsiders(runtime),
+				quoit_mail_capacity(calls(runtime)));
+	if (rc < 0) {
+		quoit_reason_set(why, rc, "no memory for messages from other threads");
 		goto close_io;
 	}
 	return 0;
@@ -135,6 +148,7 @@ void quoit_core_free(struct quoit_core *core)
 {
 	struct quoit_region region = core->region; /* the struct goes with it */
 
+	quoit_outside_release(core->mail.outside);
 	if (core->leaked)
 		return;
 	quoit_loop_close_bell(&core->loop);

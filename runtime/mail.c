@@ -6,7 +6,7 @@
  * per block of slots and at the end of the turn, where one fence covers all targets and each of
  * them is rung at most once, and only if it sleeps.
  */
-#include <quoit/runtime/mail_internal.h>
+#include <quoit/runtime/outsider_internal.h>
 
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 
 /* --- laying out ------------------------------------------------------------------------------ */
 
-static size_t lane_capacity(uint32_t credits)
+size_t quoit_mail_capacity(uint32_t credits)
 {
 	size_t capacity = 2;
 
@@ -28,7 +28,7 @@ static size_t lane_capacity(uint32_t credits)
 static size_t lane_bytes(uint32_t credits)
 {
 	return sizeof(struct quoit__mail_lane) +
-	       lane_capacity(credits) * sizeof(struct quoit_message);
+	       quoit_mail_capacity(credits) * sizeof(struct quoit_message);
 }
 
 static uint32_t credits_of_all(uint32_t calls, uint32_t depth)
@@ -60,7 +60,7 @@ size_t quoit_mail_bytes(uint32_t cores, uint32_t calls, uint32_t depth)
 
 static struct quoit__mail_lane *lay_lane(struct quoit_region *region, uint32_t credits)
 {
-	const size_t capacity = lane_capacity(credits);
+	const size_t capacity = quoit_mail_capacity(credits);
 	struct quoit__mail_lane *lane = quoit_region_take(region, sizeof(*lane), QUOIT_ISOLATION);
 	struct quoit_message *slots =
 		quoit_region_take(region, capacity * sizeof(*slots), QUOIT_ISOLATION);
@@ -244,8 +244,8 @@ static void handle_run(struct quoit_mail *mail, const struct quoit_message *run,
 }
 
 /* Cut contiguous messages into runs of one operation. */
-static void handle_span(struct quoit_mail *mail, const struct quoit_message *span, size_t n,
-			bool more)
+void quoit_mail_handle_span(struct quoit_mail *mail, const struct quoit_message *span, size_t n,
+			    bool more)
 {
 	size_t from = 0;
 
@@ -274,7 +274,7 @@ static void handle_part(struct quoit_mail *mail, struct quoit_peer *peer,
 	if (class == QUOIT_LANE_REPLY)
 		handle_replies(mail, peer, span, n);
 	else
-		handle_span(mail, span, n, more);
+		quoit_mail_handle_span(mail, span, n, more);
 }
 
 /* Somebody found this lane full: tell it that there is room now. */
@@ -320,6 +320,8 @@ static size_t dispatch(struct quoit_source *source, size_t budget)
 			handled += read_lane(mail, peer, (enum quoit_lane_class) class);
 		at = at + 1 < mail->peer_count ? at + 1 : 0;
 	}
+	if (quoit_unlikely(quoit_outside_is_used(mail->outside)))
+		handled += quoit_outside_dispatch(mail->outside, BATCH_MESSAGES);
 	quoit_mail_tell_credit(mail);
 	mail->first = mail->first + 1 < mail->peer_count ? mail->first + 1 : 0;
 	return handled;
@@ -333,6 +335,8 @@ static bool has_news(struct quoit_source *source)
 		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
 			if (quoit_spsc_has_news(&mail->peers[i].in[class]->ring.ring))
 				return true;
+	if (quoit_outside_is_used(mail->outside) && quoit_mpsc_has_news(mail->outside->channel))
+		return true;
 	return quoit_mail_has_credit(mail);
 }
 
@@ -348,6 +352,8 @@ static bool expects_news(const struct quoit_source *source)
 void quoit_mail_seal(struct quoit_mail *mail)
 {
 	mail->sealed = true;
+	if (mail->outside)
+		quoit_outside_close(mail->outside);
 	for (uint32_t i = 0; i < mail->peer_count; i++)
 		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
 			quoit_spsc_finish(&mail->peers[i].out[class]->ring.ring);
@@ -359,5 +365,5 @@ bool quoit_mail_is_drained(struct quoit_mail *mail)
 		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
 			if (!quoit_spsc_is_drained(&mail->peers[i].in[class]->ring.ring))
 				return false;
-	return true;
+	return !mail->outside || quoit_outside_is_drained(mail->outside);
 }

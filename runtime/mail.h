@@ -29,14 +29,15 @@ struct quoit_core;
 #define QUOIT_MESSAGE_BODY 48
 #define QUOIT_OPERATIONS   64 /* operation numbers are 0 to 63, the application's own */
 
-#define QUOIT_CALL_DEPTH_MAX 8	  /* most that config.call_depth may be */
-#define QUOIT_CREDIT_POST    (-1) /* room for posts, where a depth is told */
+#define QUOIT_CALL_DEPTH_MAX 8	   /* most that config.call_depth may be */
+#define QUOIT_CREDIT_POST    (-1)  /* room for posts, where a depth is told */
+#define QUOIT_SOURCE_OUTSIDE 65535 /* a thread that is no core: see outsider.h */
 
 /* One line of 64 bytes. Handlers read it in the ring: it is gone when they return. */
 struct quoit_message {
 	uint8_t op;
 	uint8_t depth;	 /* of a request: how many requests it was made on behalf of */
-	uint16_t source; /* index of the core that sent it */
+	uint16_t source; /* index of the core that sent it, or QUOIT_SOURCE_OUTSIDE */
 	int32_t status;	 /* of a reply: what quoit_reply() was given, or -errno from the library */
 	uint64_t token;	 /* the library's: finds the caller */
 	unsigned char body[QUOIT_MESSAGE_BODY];

@@ -86,6 +86,8 @@ struct quoit_peer {
 
 quoit_static_assert(QUOIT_CALL_DEPTH_MAX <= 8, "the classes fit into the bits of a byte");
 
+struct quoit_outside;
+
 struct quoit_handler {
 	quoit_messages_fn fn;
 	void *ctx;
@@ -117,9 +119,10 @@ struct quoit_mail {
 	uint32_t first;	  /* peer that the next turn begins with */
 	uint32_t calls_open;
 	bool sealed;
-	bool refused_any;  /* some peer wants something */
-	bool calls_closed; /* the deadline of a stop has passed */
-	struct quoit_handler handlers[QUOIT_OPERATIONS];
+	bool refused_any;				 /* some peer wants something */
+	bool calls_closed;				 /* the deadline of a stop has passed */
+	struct quoit_handler handlers[QUOIT_OPERATIONS]; /* never change once the cores serve */
+	struct quoit_outside *outside;			 /* or NULL: nobody may post from there */
 	quoit_credit_fn credit_fn;
 	void *credit_ctx;
 	struct quoit_mail_counts counts;
@@ -145,7 +148,15 @@ QUOIT_MUST_CHECK int quoit_mail_open(struct quoit_mail *mail, struct quoit_core 
 /* Join our outbound lanes to the other end's inbound ones. Both ends must be open. */
 void quoit_mail_connect(struct quoit_mail *mail, uint32_t peer, struct quoit_mail *other);
 
-/* Send nothing more: tell every reader that its lane has ended. */
+/* Hand contiguous messages of one source out, in runs of one operation. */
+void quoit_mail_handle_span(struct quoit_mail *mail, const struct quoit_message *span, size_t n,
+			    bool more);
+
+/* Slots of a lane for so many credits. */
+size_t quoit_mail_capacity(uint32_t credits);
+
+/* Send nothing more, and take nothing in from outside: tell every reader that its lane has ended.
+ */
 void quoit_mail_seal(struct quoit_mail *mail);
 
 /* Has every lane that we read ended, and been read to its end? */

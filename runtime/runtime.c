@@ -8,6 +8,7 @@
  */
 #include <quoit/numa/sys_internal.h>
 
+#include <quoit/runtime/outsider_internal.h>
 #include <quoit/runtime/runtime_internal.h>
 
 #include <errno.h>
@@ -118,6 +119,8 @@ static void *core_thread(void *arg)
 	struct quoit_reason why = {0};
 	const int rc = build(seat, &why);
 
+	seat->self = pthread_self(); /* the meeting carries it to all */
+
 	if (!meet(runtime, rc, &why)) {
 		if (seat->core)
 			quoit_core_close(seat->core);
@@ -143,6 +146,9 @@ static int check_config(const struct quoit_config *config, struct quoit_reason *
 	if (config->call_depth > QUOIT_CALL_DEPTH_MAX)
 		return quoit_reason_set(why, -EINVAL, "calls nested %u deep: give 1 to %d",
 					config->call_depth, QUOIT_CALL_DEPTH_MAX);
+	if (config->outsiders > QUOIT_OUTSIDERS_MAX)
+		return quoit_reason_set(why, -EINVAL, "%u outsiders of a core: give 1 to %d",
+					config->outsiders, QUOIT_OUTSIDERS_MAX);
 	return 0;
 }
 

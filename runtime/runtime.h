@@ -52,6 +52,9 @@ struct quoit_config {
 	 */
 	unsigned call_depth;
 
+	/* Threads that are no cores and may post to one core, see outsider.h; default 64. */
+	unsigned outsiders;
+
 	/* Most that a core spins for an answer before it sleeps; default 50 us. */
 	uint64_t spin_ns;
 	bool never_spin;

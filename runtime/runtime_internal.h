@@ -17,7 +17,8 @@
 struct quoit_seat {
 	struct quoit_runtime *runtime;
 	struct quoit_core *core; /* NULL until its thread has made it */
-	pthread_t thread;
+	pthread_t thread;	 /* for the joiner */
+	pthread_t self;		 /* the same, by its own hand */
 	unsigned index;
 	unsigned cpu;
 	int node;

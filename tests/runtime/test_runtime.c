@@ -249,6 +249,7 @@ static void options_out_of_range_are_refused_with_name_and_range(void **state)
 		{{.cores = QUOIT_CORES_MAX + 1}, "1025 cores"},
 		{{.cores = 1, .calls_per_pair = 4097}, "4097 calls"},
 		{{.cores = 1, .call_depth = QUOIT_CALL_DEPTH_MAX + 1}, "nested 9 deep"},
+		{{.cores = 1, .outsiders = 4097}, "4097 outsiders"},
 		{{.cores = 1, .io.sq_entries = 63}, "sq_entries"},
 		{{.cores = 1, .io.sq_entries = 16385}, "sq_entries"},
 		{{.cores = 1, .io.streams_max = (1 << 20) + 1}, "streams_max"},
