@@ -38,10 +38,8 @@ int quoit_post(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 	if (rc < 0)
 		return rc;
 	slot = quoit_mail_slot(mail, peer, QUOIT_LANE_POST, op);
-	if (!slot) {
-		quoit_wake_arm(&peer->out[QUOIT_LANE_POST]->space);
+	if (!slot)
 		return quoit_credit_refuse_post(mail, peer);
-	}
 	if (len)
 		memcpy(slot->body, body, len);
 	quoit_mail_pass(mail, peer, QUOIT_LANE_POST);

@@ -25,13 +25,21 @@ void quoit_on_credit(struct quoit_core *core, quoit_credit_fn fn, void *ctx)
 
 /* --- refusing -------------------------------------------------------------------------------- */
 
-int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
+/* Must new calls of this class let others go first? */
+static void bar(const struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
 {
 	const uint8_t bit = (uint8_t)(1u << depth);
 
-	peer->wants_call |= bit;
-	if (mail->credit_fn)
+	if (peer->waiting[depth].first || (peer->wants_call & bit && mail->credit_fn))
 		peer->barred |= bit;
+	else
+		peer->barred &= (uint8_t)~bit;
+}
+
+int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
+{
+	peer->wants_call |= (uint8_t)(1u << depth);
+	bar(mail, peer, depth);
 	mail->refused_any = true;
 	quoit_count(&mail->counts.refused, 1);
 	return -EAGAIN;
@@ -39,6 +47,7 @@ int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_peer *peer, u
 
 int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_peer *peer)
 {
+	quoit_wake_arm(&peer->out[QUOIT_LANE_POST]->space); /* the reader rings when it reads on */
 	peer->wants_post = true;
 	mail->refused_any = true;
 	quoit_count(&mail->counts.refused, 1);
@@ -48,7 +57,7 @@ int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_peer *peer)
 /* --- waiting in line ------------------------------------------------------------------------- */
 
 void quoit_credit_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
-			struct quoit_call_wait *wait)
+			struct quoit__call_wait *wait)
 {
 	struct quoit_call_queue *queue = &peer->waiting[depth];
 
@@ -59,14 +68,14 @@ void quoit_credit_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsign
 	else
 		queue->first = wait;
 	queue->last = wait;
-	peer->barred |= (uint8_t)(1u << depth);
+	bar(mail, peer, depth);
 	mail->refused_any = true;
 	mail->calls_open++;
 	quoit_count(&mail->counts.refused, 1);
 }
 
 void quoit_credit_leave(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
-			struct quoit_call_wait *wait)
+			struct quoit__call_wait *wait)
 {
 	struct quoit_call_queue *queue = &peer->waiting[depth];
 
@@ -78,13 +87,14 @@ void quoit_credit_leave(struct quoit_mail *mail, struct quoit_peer *peer, unsign
 		wait->next->prev = wait->prev;
 	else
 		queue->last = wait->prev;
+	bar(mail, peer, depth);
 	mail->calls_open--;
 }
 
 void quoit_credit_cancel(struct quoit_mail *mail, struct quoit_peer *peer)
 {
 	for (unsigned depth = 0; depth < mail->depth; depth++) {
-		struct quoit_call_wait *wait;
+		struct quoit__call_wait *wait;
 
 		while ((wait = peer->waiting[depth].first)) {
 			quoit_credit_leave(mail, peer, depth, wait);
@@ -100,7 +110,7 @@ static bool has_frame(const struct quoit_peer *peer, unsigned depth)
 	return peer->free_frame[depth] != QUOIT_FRAME_NONE;
 }
 
-static bool has_slot(struct quoit_peer *peer)
+bool quoit_credit_has_room(struct quoit_peer *peer)
 {
 	return quoit__spsc_room(&peer->out[QUOIT_LANE_POST]->ring.ring, 1) != 0;
 }
@@ -115,7 +125,7 @@ static bool has_credit(const struct quoit_mail *mail, struct quoit_peer *peer)
 	for (unsigned depth = 0; depth < mail->depth; depth++)
 		if (is_wanted(peer, depth) && has_frame(peer, depth))
 			return true;
-	return peer->wants_post && has_slot(peer);
+	return peer->wants_post && quoit_credit_has_room(peer);
 }
 
 bool quoit_mail_has_credit(struct quoit_mail *mail)
@@ -137,7 +147,7 @@ static void tell(struct quoit_mail *mail, struct quoit_peer *peer, int depth)
 
 static void serve_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
 {
-	struct quoit_call_wait *wait;
+	struct quoit__call_wait *wait;
 
 	while (has_frame(peer, depth) && (wait = peer->waiting[depth].first)) {
 		quoit_credit_leave(mail, peer, depth, wait);
@@ -152,7 +162,7 @@ static void tell_refused(struct quoit_mail *mail, struct quoit_peer *peer, unsig
 	if (!(peer->wants_call & bit) || !has_frame(peer, depth))
 		return;
 	peer->wants_call &= (uint8_t)~bit;
-	peer->barred &= (uint8_t)~bit;
+	peer->barred &= (uint8_t)~bit; /* for those who are told, and who come before the line */
 	tell(mail, peer, (int)depth);
 }
 
@@ -166,10 +176,7 @@ static void hand_out(struct quoit_mail *mail, struct quoit_peer *peer, unsigned 
 		serve_queue(mail, peer, depth);
 	tell_refused(mail, peer, depth);
 	serve_queue(mail, peer, depth);
-	/* As it is now: whoever was told may have been refused again, or have left the line. */
-	peer->barred &= (uint8_t)~bit;
-	if (peer->waiting[depth].first || (peer->wants_call & bit && mail->credit_fn))
-		peer->barred |= bit;
+	bar(mail, peer, depth);
 }
 
 /*
@@ -180,7 +187,7 @@ static void tell_room(struct quoit_mail *mail, struct quoit_peer *peer)
 {
 	if (!peer->wants_post)
 		return;
-	if (has_slot(peer)) {
+	if (quoit_credit_has_room(peer)) {
 		peer->wants_post = false;
 		tell(mail, peer, QUOIT_CREDIT_POST);
 	} else {

@@ -13,6 +13,7 @@
 
 #include <quoit/numa/region.h>
 #include <quoit/rings/typed.h>
+#include <quoit/runtime/gather.h>
 #include <quoit/runtime/loop_internal.h>
 #include <quoit/runtime/mail.h>
 
@@ -55,17 +56,10 @@ struct quoit_call_timer {
 	struct quoit_mail *mail;
 };
 
-/* Somebody inside the library who waits for a credit, in his own memory. */
-struct quoit_call_wait {
-	struct quoit_call_wait *next;
-	struct quoit_call_wait *prev;
-	/* 0: there is a credit, use it now. -errno: there will be none. It is in no queue then. */
-	void (*go)(struct quoit_mail *mail, struct quoit_call_wait *wait, int status);
-};
-
+/* Those inside the library who wait for a credit, in their own memory. */
 struct quoit_call_queue {
-	struct quoit_call_wait *first;
-	struct quoit_call_wait *last;
+	struct quoit__call_wait *first;
+	struct quoit__call_wait *last;
 };
 
 /* Everything about one other core (or this one itself). */
@@ -195,17 +189,20 @@ QUOIT_HOT bool quoit_credit_is_free(const struct quoit_peer *peer, unsigned dept
 	return peer->free_frame[depth] != QUOIT_FRAME_NONE && !(peer->barred >> depth & 1);
 }
 
+/* Is there a slot for a post? */
+bool quoit_credit_has_room(struct quoit_peer *peer);
+
 /* A call or a post is refused: remember whom to tell. Give -EAGAIN. */
 int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth);
 int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_peer *peer);
 
 /* Wait in line for a credit of this class; counts as an open call meanwhile. */
 void quoit_credit_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
-			struct quoit_call_wait *wait);
+			struct quoit__call_wait *wait);
 
 /* Leave the line. */
 void quoit_credit_leave(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
-			struct quoit_call_wait *wait);
+			struct quoit__call_wait *wait);
 
 /* Tell all who wait in line for this core that there will be no credit. */
 void quoit_credit_cancel(struct quoit_mail *mail, struct quoit_peer *peer);

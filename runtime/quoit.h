@@ -15,6 +15,7 @@
 #include <quoit/runtime/loop.h>
 #include <quoit/io/stream.h>
 #include <quoit/runtime/mail.h>
+#include <quoit/runtime/gather.h>
 #include <quoit/runtime/outsider.h>
 #include <quoit/runtime/timer.h>
 #include <quoit/runtime/stats.h>
