@@ -11,6 +11,7 @@
 
 #include <quoit/io/listen_internal.h>
 #include <quoit/io/stream_internal.h>
+#include <quoit/numa/clock.h>
 
 #define SPIN_DEFAULT_NS	    50000
 #define COALESCE_DEFAULT_NS 50000
@@ -153,6 +154,29 @@ void quoit_core_free(struct quoit_core *core)
 		return;
 	quoit_loop_close_bell(&core->loop);
 	quoit_region_close(&region);
+}
+
+/* --- turning by hand ------------------------------------------------------------------------- */
+
+int quoit_run_until(struct quoit_core *core, bool (*done)(struct quoit_core *core, void *ctx),
+		    void *ctx, uint64_t timeout_ns)
+{
+	struct quoit_loop *loop = &core->loop;
+	uint64_t now = quoit_clock_now_ns();
+	const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+
+	if (loop->in_turn || !core->by_hand)
+		return -EDEADLK;
+	while (!done(core, ctx)) {
+		bool may_rest;
+
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		may_rest = quoit_loop_work(loop) && !done(core, ctx);
+		quoit_loop_rest(loop, may_rest ? deadline - now : 0);
+		now = quoit_clock_now_ns();
+	}
+	return 0;
 }
 
 /* --- listening ------------------------------------------------------------------------------- */

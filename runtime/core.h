@@ -54,6 +54,20 @@ uint64_t quoit_core_now_ns(const struct quoit_core *core);
  */
 struct quoit_loop *quoit_core_loop(struct quoit_core *core);
 
+/*
+ * Turns of this core's loop until `done` says so, which is asked before and within each: for code
+ * outside of handlers that must wait for something that a handler brings. As the runtime turns the
+ * loop itself as long as it serves, that is the stop function: timers and what was asked of the
+ * loop still work there, messages and streams do not. A loop of one's own has
+ * quoit_loop_run_until().
+ *
+ * Units: timeout_ns relative, QUOIT_FOREVER for none.   Errors: -ETIMEDOUT; -EDEADLK in a handler,
+ * where waiting would be for ever, and in a start function, where the other cores do not serve yet.
+ */
+QUOIT_MUST_CHECK int quoit_run_until(struct quoit_core *core,
+				     bool (*done)(struct quoit_core *core, void *ctx), void *ctx,
+				     uint64_t timeout_ns);
+
 /* Is the runtime stopping? Nothing new should be begun then. */
 bool quoit_core_is_stopping(const struct quoit_core *core);
 

@@ -96,6 +96,8 @@ static void serve(struct quoit_core *core)
 {
 	while (core->phase != QUOIT_PHASE_GONE)
 		quoit_loop_turn(&core->loop, true);
+	core->loop.calm = NULL; /* no step is left: it would only keep quoit_run_until() awake */
+	core->by_hand = true;
 	if (core->runtime->config.stop)
 		core->runtime->config.stop(core, core->runtime->config.ctx);
 	quoit_core_close(core);
