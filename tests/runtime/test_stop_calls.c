@@ -15,7 +15,9 @@
 enum {
 	OP_NEVER,
 	OP_POST,
-	OP_RELEASE
+	OP_RELEASE,
+	OP_ANSWER,
+	OP_LATER
 };
 
 #define MS 1000000ull
@@ -27,6 +29,10 @@ static struct {
 	int rc[4];
 	struct quoit_stream *held;
 	struct quoit_timer timer;
+	struct quoit_caller caller;
+	struct quoit_gather gather;
+	struct quoit_gather_part parts[3];
+	int statuses[3];
 } seen;
 
 static int forget(void **state)
@@ -186,6 +192,124 @@ static void a_call_made_while_stopping_is_answered_or_cancelled(void **state)
 	client_close(fd);
 }
 
+/* --- calls on behalf of others --------------------------------------------------------------- */
+
+static void answer(struct quoit_core *core, const struct quoit_message *messages, size_t n,
+		   bool more, void *ctx)
+{
+	(void)more;
+	(void)ctx;
+	for (size_t i = 0; i < n; i++)
+		quoit_reply(core, quoit_caller_of(&messages[i]), 5, NULL, 0);
+}
+
+static void pass_on(struct quoit_core *core, const struct quoit_message *reply, void *ctx)
+{
+	(void)ctx;
+	quoit_reply(core, seen.caller, reply->status + 1, NULL, 0);
+}
+
+/* Once the core is quiet, for it owes nothing of its own, go on with the request. */
+static void ask_when_quiet(struct quoit_timer *timer, void *ctx)
+{
+	struct quoit_core *core = ctx;
+
+	if (!quoit_core_is_stopping(core) || !seen.rc[2]) {
+		seen.rc[2] = quoit_core_is_stopping(core);
+		quoit_timers_start(quoit_core_timers(core), timer,
+				   quoit_core_now_ns(core) + (seen.rc[2] ? 20 : 1) * MS,
+				   ask_when_quiet, core);
+		return;
+	}
+	seen.rc[0] = quoit_call_nested(core, &seen.caller, 2, OP_ANSWER, NULL, 0, pass_on, NULL);
+}
+
+static void answer_when_quiet(struct quoit_core *core, const struct quoit_message *messages,
+			      size_t n, bool more, void *ctx)
+{
+	(void)n;
+	(void)more;
+	(void)ctx;
+	seen.caller = quoit_caller_of(messages);
+	quoit_timers_start(quoit_core_timers(core), &seen.timer, quoit_core_now_ns(core),
+			   ask_when_quiet, core);
+	quoit_add(&seen.worked, 1);
+}
+
+static int register_nested(struct quoit_core *core, void *ctx)
+{
+	int rc = register_never(core, ctx);
+
+	if (rc >= 0)
+		rc = quoit_on_message(core, OP_ANSWER, answer, ctx);
+	return rc < 0 ? rc : quoit_on_message(core, OP_LATER, answer_when_quiet, ctx);
+}
+
+static void note_status(struct quoit_core *core, const struct quoit_message *reply, void *ctx)
+{
+	(void)core;
+	(void)ctx;
+	seen.statuses[quoit_add(&seen.replies, 1)] = reply->status;
+}
+
+static void call_later(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	seen.rc[1] = quoit_call(core, 1, OP_LATER, NULL, 0, note_status, NULL);
+}
+
+static void a_quiet_core_still_calls_on_behalf_of_one_that_is_not(void **state)
+{
+	(void)state;
+	server.config.cores = 3;
+	server.also = register_nested;
+	server_start(&server);
+	server_run(&server, 0, call_later, NULL);
+	assert_soon(quoit_load_acquire(&seen.worked) == 1);
+	server_stop(&server);
+	assert_int_equal(seen.rc[0] | seen.rc[1], 0);
+	assert_int_equal(seen.replies, 1);
+	assert_int_equal(seen.statuses[0], 6);
+}
+
+static void note_gather(struct quoit_core *core, struct quoit_gather *gather, void *ctx)
+{
+	(void)core;
+	(void)ctx;
+	quoit_add(&seen.replies, 1);
+	for (unsigned i = 0; i < gather->count; i++)
+		seen.statuses[i] = gather->parts[i].answer.status;
+}
+
+static void gather_in_vain(struct quoit_core *core, void *ctx)
+{
+	(void)ctx;
+	seen.gather = (struct quoit_gather){
+		.parts = seen.parts, .op = OP_NEVER, .fn = note_gather, .count = 3};
+	for (unsigned i = 0; i < 3; i++)
+		seen.parts[i] = (struct quoit_gather_part){.to = 1};
+	seen.rc[0] = quoit_gather_start(core, &seen.gather);
+}
+
+/* One part is under way, two stand in line. */
+static void a_gather_is_over_once_when_the_deadline_cuts_it_off(void **state)
+{
+	struct quoit_reason why = {0};
+
+	(void)state;
+	server.config.calls_per_pair = 1;
+	server.also = register_never;
+	server_start(&server);
+	server_run(&server, 0, gather_in_vain, NULL);
+	assert_soon(quoit_load_acquire(&seen.worked) == 1);
+	assert_int_equal(server_stop_within(&server, 20 * MS, &why), -ETIMEDOUT);
+	assert_non_null(strstr(why.text, "3 calls"));
+	assert_int_equal(seen.rc[0], 0);
+	assert_int_equal(seen.replies, 1);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(seen.statuses[i], -ECANCELED);
+}
+
 static void try_everything(struct quoit_core *core, void *ctx)
 {
 	const struct quoit_stream_events none = {0};
@@ -218,6 +342,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(calls_that_nobody_answers_are_cancelled_at_the_deadline_and_named),
 		CASE(a_call_made_while_stopping_is_answered_or_cancelled),
+		CASE(a_quiet_core_still_calls_on_behalf_of_one_that_is_not),
+		CASE(a_gather_is_over_once_when_the_deadline_cuts_it_off),
 		CASE(after_the_end_nothing_can_be_sent_or_begun),
 	};
 
