@@ -179,7 +179,9 @@ static bool step(struct quoit_core *core)
 		(void)quoit_mail_cancel_calls(&core->mail);
 		core->phase = QUOIT_PHASE_SILENT;
 		quoit_loop_silence_bell(&core->loop);
-		return false; /* the cancel needs a turn */
+		/* The cancel needs a turn, but the poll may have ended by itself: nothing would
+		 * wake us then. */
+		return quoit_loop_bell_is_silent(&core->loop);
 	case QUOIT_PHASE_SILENT:
 		if (!quoit_loop_bell_is_silent(&core->loop) && !core->leaked)
 			return false;
