@@ -231,6 +231,13 @@ static void flush(struct quoit_source *source)
 
 /* --- receiving ------------------------------------------------------------------------------- */
 
+/* The start failed before the handler was named: who asked is told, who posted is being stopped. */
+static void turn_away(struct quoit_mail *mail, const struct quoit_message *run, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		quoit_reply(mail->core, quoit_caller_of(&run[i]), -ECANCELED, NULL, 0);
+}
+
 static void handle_run(struct quoit_mail *mail, const struct quoit_message *run, size_t n,
 		       bool more)
 {
@@ -238,6 +245,10 @@ static void handle_run(struct quoit_mail *mail, const struct quoit_message *run,
 
 	const bool operation_has_a_handler_on_this_core = handler->fn != NULL;
 
+	if (quoit_unlikely(mail->start_failed && !handler->fn)) {
+		turn_away(mail, run, n);
+		return;
+	}
 	QUOIT_ASSERT(operation_has_a_handler_on_this_core); /* see quoit_on_message() */
 	quoit_count(&mail->counts.batches, 1);
 	handler->fn(mail->core, run, n, more, handler->ctx);

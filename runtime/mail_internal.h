@@ -115,6 +115,7 @@ struct quoit_mail {
 	bool sealed;
 	bool refused_any;				 /* some peer wants something */
 	bool calls_closed;				 /* the deadline of a stop has passed */
+	bool start_failed;				 /* handlers may be missing */
 	struct quoit_handler handlers[QUOIT_OPERATIONS]; /* never change once the cores serve */
 	struct quoit_outside *outside;			 /* or NULL: nobody may post from there */
 	quoit_credit_fn credit_fn;

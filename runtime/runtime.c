@@ -89,6 +89,7 @@ static int start(struct quoit_core *core)
 	if (rc < 0 && core->why.error != rc)
 		quoit_reason_set(&core->why, rc, "the start function of core %u failed: %s",
 				 core->index, strerror(-rc));
+	core->mail.start_failed = rc < 0;
 	return rc;
 }
 

@@ -202,6 +202,39 @@ static void one_core_that_fails_to_start_takes_all_back_with_its_reason(void **s
 	}
 }
 
+static void note_cancelled(struct quoit_core *core, const struct quoit_message *reply, void *ctx)
+{
+	(void)core;
+	(void)ctx;
+	quoit_add(&seen.seen[0], reply->status == -ECANCELED);
+}
+
+/* Core 0 sends right away; core 1 fails before it has said who handles what. */
+static int send_or_fail(struct quoit_core *core, void *ctx)
+{
+	int rc;
+
+	(void)ctx;
+	if (quoit_core_index(core))
+		return -EDOM;
+	rc = quoit_post(core, 1, 1, NULL, 0);
+	return rc < 0 ? rc : quoit_call(core, 1, 2, NULL, 0, note_cancelled, NULL);
+}
+
+/* Found by the simulated kernel: it was a broken contract, and ended the process. */
+static void what_was_sent_to_a_core_that_fails_to_start_is_turned_away(void **state)
+{
+	const struct quoit_config config = {.cores = 2, .start = send_or_fail, .stop = note_stop};
+	struct quoit_runtime *runtime = NULL;
+	struct quoit_reason why = {0};
+
+	(void)state;
+	need_io_uring();
+	forget(NULL);
+	assert_int_equal(quoit_runtime_start(&config, &runtime, &why), -EDOM);
+	assert_int_equal(seen.seen[0], 1);
+}
+
 static void a_machine_without_descriptors_is_refused_with_the_reason(void **state)
 {
 	const struct quoit_config config = {.cores = 2, .start = note_start};
@@ -468,6 +501,7 @@ int main(void)
 		CASE(every_core_is_started_once_and_stopped_once),
 		CASE(all_means_one_core_per_usable_cpu),
 		CASE(one_core_that_fails_to_start_takes_all_back_with_its_reason),
+		CASE(what_was_sent_to_a_core_that_fails_to_start_is_turned_away),
 		CASE(a_machine_without_descriptors_is_refused_with_the_reason),
 		CASE(options_out_of_range_are_refused_with_name_and_range),
 		CASE(the_least_of_every_option_serves),
