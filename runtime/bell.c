@@ -42,8 +42,12 @@ static void bell_cancelled(struct quoit_op_owner *owner, int res, uint32_t flags
 
 	(void)flags;
 	(void)last;
-	loop->silencing = false;
-	/* Found or not, the poll's own completion says what became of it, unless that was lost. */
+	/*
+	 * Found or not, the poll's own completion says what became of it, unless that was lost. The
+	 * kernel tells of a loss only to who sleeps with nothing to submit: do not ask again
+	 * before.
+	 */
+	loop->silencing = !loop->uring.counts.dropped_resyncs;
 	if (res <= 0 && loop->uring.counts.dropped_resyncs)
 		owner->pending = 0;
 }

@@ -89,6 +89,7 @@ static void resync(struct quoit_loop *loop)
 		quoit_io_resync(loop->io);
 	quoit_ops_resync(&loop->ops);
 	loop->bell_armed = false; /* arming twice is harmless, not being armed is not */
+	loop->silencing = false;  /* the lost one may have been the answer to the cancel */
 }
 
 /*

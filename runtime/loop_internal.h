@@ -66,7 +66,7 @@ struct quoit_loop {
 	struct quoit_op_owner bell; /* the poll on our eventfd */
 	bool bell_armed;
 	bool closing;
-	bool silencing; /* a cancel of the poll is under way */
+	bool silencing; /* the poll was told to end */
 	bool stop_seen;
 	bool in_turn;		   /* handlers are running */
 	uint8_t kind;		   /* enum quoit_loop_kind */
