@@ -192,6 +192,15 @@ static bool may_tell_end(const struct quoit_stream *stream)
 	return (stream->state & relevant) == QUOIT_STREAM_EOF;
 }
 
+/* Once only: closing asks for attention, and the loop would never sleep. */
+static bool may_leave(const struct quoit_stream *stream)
+{
+	const uint32_t relevant = QUOIT_STREAM_LEAVING | QUOIT_STREAM_CLOSING | QUOIT_STREAM_ENDING;
+
+	return (stream->state & relevant) == QUOIT_STREAM_LEAVING && !stream->holds &&
+	       !owes_reading(stream);
+}
+
 void quoit_stream_attend(struct quoit_stream *stream)
 {
 	if (!(stream->state & (QUOIT_STREAM_CLOSING | QUOIT_STREAM_ENDING))) {
@@ -203,7 +212,7 @@ void quoit_stream_attend(struct quoit_stream *stream)
 			tell_end(stream);
 		quoit_stream_arm(stream);
 	}
-	if ((stream->state & QUOIT_STREAM_LEAVING) && !stream->holds && !owes_reading(stream))
+	if (may_leave(stream))
 		quoit_stream_close(stream);
 	if (stream->state & QUOIT_STREAM_CLOSING)
 		finish(stream);

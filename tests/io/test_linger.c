@@ -146,6 +146,23 @@ static void a_stop_delivers_everything_to_a_peer_that_goes_on_talking(void **sta
 	assert_int_equal(seen.reason, 0);
 }
 
+/* Found by the simulated kernel: the loop went round and round until the peer had read. */
+static void a_core_sleeps_while_a_stream_that_leaves_waits_for_its_peer(void **state)
+{
+	struct quoit_stats stats;
+	int fd;
+
+	(void)state;
+	server.events.high_bytes = 2 * ALL_BYTES; /* or it would not look for the peer's end */
+	fd = ask(send_only);
+	assert_int_equal(client_half_close(fd), 0);
+	assert_soon(quoit_load(&seen.closed) == 1);
+	stats = server_stats(&server);
+	assert_true(stats.sleeps > stats.turns / 4);
+	client_close(fd);
+	server_stop(&server);
+}
+
 /* It is heard when the peer gives up in the middle. */
 static void a_peer_that_resets_while_the_stream_lingers_ends_it(void **state)
 {
@@ -169,6 +186,7 @@ int main(void)
 		CASE(a_stop_delivers_everything_to_a_peer_that_goes_on_talking),
 		CASE(a_peer_that_resets_while_the_stream_lingers_ends_it),
 		CASE(a_peer_that_takes_nothing_is_given_up),
+		CASE(a_core_sleeps_while_a_stream_that_leaves_waits_for_its_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
