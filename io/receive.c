@@ -183,8 +183,19 @@ void quoit_stream_disarm(struct quoit_stream *stream)
 	if ((stream->state & cancellable) != QUOIT_STREAM_RECEIVING)
 		return;
 	if (quoit_uring_cancel(stream->io->uring, quoit_op_data(QUOIT_OP_RECV, &stream->owner),
-			       QUOIT_OP_CANCEL, &stream->owner) == 0)
+			       QUOIT_OP_CANCEL, &stream->owner) < 0)
+		quoit_stream_attend_later(stream); /* the kernel takes nothing now: next turn */
+	else
 		stream->state |= QUOIT_STREAM_CANCELLING;
+}
+
+void quoit_stream_disarm_unwanted(struct quoit_stream *stream)
+{
+	const bool stopped = stream->state & (QUOIT_STREAM_PAUSED | QUOIT_STREAM_FULL);
+
+	if ((stream->state & QUOIT_STREAM_LEAVING) ||
+	    (stopped && (stream->state & QUOIT_STREAM_MULTISHOT)))
+		quoit_stream_disarm(stream);
 }
 
 void quoit_stream_pause(struct quoit_stream *stream)
@@ -192,8 +203,7 @@ void quoit_stream_pause(struct quoit_stream *stream)
 	stream->state |= QUOIT_STREAM_PAUSED;
 	stream->calm = CALM_RECEIVES;
 	quoit_link_remove(&stream->waiting);
-	if (stream->state & QUOIT_STREAM_MULTISHOT)
-		quoit_stream_disarm(stream);
+	quoit_stream_disarm_unwanted(stream);
 }
 
 void quoit_stream_resume(struct quoit_stream *stream)
@@ -212,8 +222,7 @@ void quoit_stream_block(struct quoit_stream *stream)
 	stream->calm = CALM_RECEIVES;
 	quoit_link_remove(&stream->waiting);
 	quoit_count(&stream->io->counts.pauses, 1);
-	if (stream->state & QUOIT_STREAM_MULTISHOT)
-		quoit_stream_disarm(stream);
+	quoit_stream_disarm_unwanted(stream);
 }
 
 void quoit_stream_unblock(struct quoit_stream *stream)

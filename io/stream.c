@@ -211,6 +211,7 @@ void quoit_stream_attend(struct quoit_stream *stream)
 		if (may_tell_end(stream))
 			tell_end(stream);
 		quoit_stream_arm(stream);
+		quoit_stream_disarm_unwanted(stream);
 	}
 	if (may_leave(stream))
 		quoit_stream_close(stream);

@@ -106,6 +106,9 @@ void quoit_stream_arm(struct quoit_stream *stream);
 /* Stop the receive that is with the kernel, if it would go on by itself. */
 void quoit_stream_disarm(struct quoit_stream *stream);
 
+/* The same for one that leaves, is paused or full: what could not be cancelled then is now. */
+void quoit_stream_disarm_unwanted(struct quoit_stream *stream);
+
 /* Pause because too much is unsent, and go on. */
 void quoit_stream_block(struct quoit_stream *stream);
 void quoit_stream_unblock(struct quoit_stream *stream);
