@@ -26,7 +26,7 @@ again = +@$(MAKE) --no-print-directory $(jobs) VARIANT=$(1) O=build/$(1)
 VARIANT ?= release
 O       ?= build/$(VARIANT)
 
-VARIANTS := release debug asan tsan cov model
+VARIANTS := release debug asan tsan cov model sim
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is not a variant; choose one of: $(VARIANTS))
 endif
@@ -36,7 +36,7 @@ set_in_file   = $(foreach o,$(option_names),$(if $(filter file,$(origin $o)),$o)
 
 -include config.local.mk
 options_local := $(set_in_file)
-ifneq ($(filter debug asan model,$(VARIANT)),)
+ifneq ($(filter debug asan model sim,$(VARIANT)),)
 CONFIG_ASSERT ?= 2
 endif
 options_variant := $(filter-out $(options_local),$(set_in_file))
@@ -88,6 +88,7 @@ flags_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 flags_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 flags_cov     := -O0 -g --coverage
 flags_model   := -O2 -g
+flags_sim     := -O2 -g
 link_release  := -Wl,-z,relro,-z,now
 
 # What every C file gets, and what a user added with CPPFLAGS, CFLAGS or LDFLAGS last.
@@ -292,6 +293,18 @@ $(O)/$(model): $(call object,$(wildcard tests/model/*.c tests/model/targets/*.c)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(link_flags) -o $@ $^
+
+# The simulated kernel: the linker leads the library's system and thread calls to it, so the objects
+# under test are those that ship. See tests/sim/README.md.
+sim       := tests/sim/sim
+sim_calls := $(shell sed -n 's/^SIM_SEAM.[^,]*, \([a-z0-9_]*\),.*/\1/p' tests/sim/seam.h)
+
+LDFLAGS_$(sim) := $(sim_calls:%=-Wl,--wrap=%)
+
+$(O)/$(sim): $(call object,$(wildcard tests/sim/*.c)) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link)
 
 # One program of all files there: every kind of ring, judged by the same eyes.
 soak := tests/soak/soak
