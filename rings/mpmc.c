@@ -147,7 +147,7 @@ int quoit_mpmc_attach_group(struct quoit_mpmc *ring, struct quoit_group *group)
  * With the lock: whoever opens a lane afterwards knows the group as it is now. With all producers,
  * and with who passes on or closes.
  */
-static bool settle(struct quoit_mpmc *ring)
+static bool settle_lanes(struct quoit_mpmc *ring)
 {
 	bool quiet = quoit__notify_settle(&ring->group->callers, &ring->group->callers);
 
@@ -163,7 +163,7 @@ int quoit_mpmc_join(struct quoit_mpmc *ring, struct quoit_notify *notify)
 	if (place < 0)
 		return place;
 	pthread_mutex_lock(&ring->registry->lock);
-	(void)settle(ring); /* who looked too early has published before: we shall see it */
+	(void)settle_lanes(ring); /* who looked too early has published before: we shall see it */
 	pthread_mutex_unlock(&ring->registry->lock);
 	return place;
 }
@@ -175,7 +175,7 @@ int quoit_mpmc_leave(struct quoit_mpmc *ring, int place)
 	quoit__group_put(ring->group, place, &quoit_notify_nobody);
 	if (pthread_mutex_trylock(&ring->registry->lock))
 		return -EAGAIN;
-	quiet = settle(ring);
+	quiet = settle_lanes(ring);
 	pthread_mutex_unlock(&ring->registry->lock);
 	if (!quiet)
 		return -EAGAIN;

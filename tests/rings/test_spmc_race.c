@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include <quoit/rings/notify.h>
+#include <quoit/rings/group.h>
 #include <quoit/rings/wait.h>
 
 static void (*intruder)(void);
