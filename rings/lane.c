@@ -57,10 +57,7 @@ int quoit_lane_init_at(struct quoit_lane *lane, struct quoit_lane_block *blocks,
 		.blocks_bits = (uint32_t)__builtin_ctzll((uint64_t)count),
 	};
 	for (size_t b = 0; b < block_count(lane); b++) {
-		const uint64_t begin = (position & ~lane->mask) + b * block_slots;
-
-		/* In the lap before last, where no consumer comes by any more. */
-		blocks[b].void_at = begin - 2 * capacity_slots;
+		blocks[b].void_at = position - 1; /* where no consumer comes by any more */
 		blocks[b].done = sum_at(lane, b, position);
 	}
 	return 0;
@@ -210,8 +207,7 @@ bool quoit_lane_is_drained(const struct quoit_lane *lane)
 	/* finished before tail: the tail that follows is then the final one (defect D-18) */
 	if (!quoit_load_acquire(&lane->finished)) /* finish: pairs with quoit_lane_finish() */
 		return false;
-	/* publish: pairs with quoit_lane_publish() */
-	tail = quoit_load_acquire(&lane->tail);
+	tail = quoit_load(&lane->tail); /* brought by finished */
 	for (size_t b = 0; b < block_count(lane); b++) {
 		/* free: pairs with quoit_lane_release() */
 		if (quoit_load_acquire(&lane->blocks[b].done) != sum_at(lane, b, tail))
