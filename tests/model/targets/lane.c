@@ -362,6 +362,25 @@ static void asker(const void *arg)
 	model_check(!empty, "empty, and it never was");
 }
 
+/* Of two items one is held and one given back: the next one is behind a void block. */
+static void setup_pinned(const void *arg)
+{
+	struct quoit_claim claim;
+
+	setup_one(arg);
+	s.sent += send_some(arg);
+	for (unsigned i = 0; i < 2; i++)
+		if (quoit_spmc_claim(&s.seats[i].seat, 1, &claim) != QUOIT_CLAIM_GOT)
+			__builtin_trap();
+	quoit_spmc_release(&s.seats[1].seat, &claim, 1);
+}
+
+static void counter(const void *arg)
+{
+	(void)arg;
+	model_check(quoit_lane_length(the_lane()) <= 1, "a void block counted as items");
+}
+
 static void closer(const void *arg)
 {
 	(void)arg;
@@ -440,6 +459,7 @@ TARGET(closed, setup, finish, THREAD(producer), THREAD(consumer), THREAD(closer)
 TARGET(asleep, setup_sleeping, finish, THREAD(producer), THREAD(sleeper));
 TARGET(asleep_closed, setup_sleeping, finish, THREAD(producer), THREAD(sleeper), THREAD(closer));
 TARGET(never_empty, setup_one, NULL, THREAD(one_more), THREAD(one_less), THREAD(asker));
+TARGET(counted, setup_pinned, NULL, THREAD(one_more), THREAD(counter));
 TARGET(seats, setup, finish_seats, THREAD(guest), THREAD(guest2), THREAD(closer));
 
 #define PLAN(...)            \
@@ -520,6 +540,7 @@ const struct model_case model_lane_cases[] = {
 		.items = 2, .asks = FOR_THE_LENGTH),
 	CORRECT("who asks how full what never was empty is", never_empty, 2, 2, TINY, .items = 2,
 		.asks = FOR_THE_OCCUPANCY),
+	CORRECT("who asks for the length beside a void block", counted, 2, 2, TINY, .items = 3),
 	CORRECT("two want one seat", seats, 3, 1, TINY, .seats = 1),
 
 	BREAKS("publish is relaxed", one, "race on slots", "quoit_lane_publish", MODEL_STORE,
