@@ -12,6 +12,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <quoit/runtime/outsider_internal.h>
+
 #include "support/server.h"
 
 enum {
@@ -359,6 +361,52 @@ static void a_stop_loses_nothing_that_was_accepted_and_waits_for_no_goodbye(void
 	}
 }
 
+static void count_from_outside(struct quoit_core *core, const struct quoit_message *messages,
+			       size_t n, bool more, void *ctx)
+{
+	(void)core;
+	(void)more;
+	(void)ctx;
+	seen.wrong += messages->source != QUOIT_SOURCE_OUTSIDE;
+	seen.got[0] += n;
+}
+
+/*
+ * A thread in the middle of a post when the core closes its door: it has a place and will use it.
+ * The core must wait for it, and then for what it has posted.
+ */
+static void who_is_in_the_middle_of_a_post_is_waited_for(void **state)
+{
+	static struct quoit_mail mail;
+	struct quoit_outsider door;
+	size_t at;
+
+	(void)state;
+	memset(&mail, 0, sizeof(mail));
+	mail.handlers[OP_NUMBER].fn = count_from_outside;
+	assert_int_equal(quoit_outside_open(&mail, NULL, -1, 2, 8), 0);
+	assert_int_equal(quoit_mpsc_register(mail.outside->channel, &door.seat), 0);
+	door.home = mail.outside;
+	(void)quoit_add(&mail.outside->gates[door.seat.id].word, 1); /* it is inside ... */
+	assert_int_equal(quoit_mpsc_reserve(&door.seat, 1, &at), 1);
+	quoit_outside_close(mail.outside);
+	assert_int_equal(quoit_outsider_post(&door, OP_NUMBER, NULL, 0), -ESHUTDOWN);
+	assert_int_equal(quoit_outside_dispatch(mail.outside, 100), 0);
+	assert_false(quoit_outside_is_drained(mail.outside));
+	memset(quoit_mpsc_slot(&door.seat, at), 0, sizeof(struct quoit_message));
+	((struct quoit_message *)quoit_mpsc_slot(&door.seat, at))->source = QUOIT_SOURCE_OUTSIDE;
+	quoit_mpsc_commit(&door.seat, 1);
+	assert_false(quoit_outside_is_drained(mail.outside));
+	(void)quoit_add(&mail.outside->gates[door.seat.id].word, -1u); /* ... and leaves */
+	assert_false(quoit_outside_is_drained(mail.outside));
+	assert_int_equal(quoit_outside_dispatch(mail.outside, 100), 1);
+	assert_true(quoit_outside_is_drained(mail.outside));
+	assert_int_equal(seen.got[0], 1);
+	assert_int_equal(seen.wrong, 0);
+	assert_int_equal(quoit_mpsc_deregister(&door.seat), 0);
+	quoit_outside_release(mail.outside);
+}
+
 static void stop_here(struct quoit_core *core, void *ctx)
 {
 	struct quoit_outsider door;
@@ -389,6 +437,7 @@ int main(void)
 		CASE(a_core_must_not_wait_for_room),
 		CASE(a_thread_begun_in_a_start_function_waits_for_the_others),
 		CASE(a_stop_loses_nothing_that_was_accepted_and_waits_for_no_goodbye),
+		CASE(who_is_in_the_middle_of_a_post_is_waited_for),
 		CASE(nobody_joins_a_runtime_that_has_stopped),
 	};
 
