@@ -20,6 +20,7 @@ static void give_back_if_over(struct quoit_op *op)
 {
 	if (!op->forgotten || !is_over(op))
 		return;
+	op->ops->forgotten--;
 	quoit_link_remove(&op->due);
 	quoit_slab_give(&op->ops->slab, &op->owner);
 }
@@ -126,6 +127,7 @@ void quoit_op_cancel(struct quoit_op *op)
 void quoit_op_forget(struct quoit_op *op)
 {
 	op->forgotten = true;
+	op->ops->forgotten++;
 	quoit_op_cancel(op);
 	give_back_if_over(op);
 }

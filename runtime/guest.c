@@ -79,7 +79,7 @@ static bool may_wait(struct quoit_loop *loop)
 void quoit_loop_prepare(struct quoit_loop *loop)
 {
 	QUOIT_ASSERT(loop->kind == QUOIT_LOOP_GUEST);
-	quoit_wake_disarm(&loop->wake);
+	quoit_loop_is_awake(loop);
 	(void)quoit_loop_work(loop);
 }
 
@@ -121,7 +121,7 @@ int quoit_loop_run_ready(struct quoit_loop *loop)
 	if (rc < 0)
 		return rc;
 	for (unsigned turn = 0; turn < READY_TURNS; turn++) {
-		quoit_wake_disarm(&loop->wake);
+		quoit_loop_is_awake(loop);
 		(void)quoit_loop_work(loop);
 		quoit_loop_enter_if_needed(loop);
 		if (may_wait(loop)) {

@@ -82,6 +82,7 @@ struct quoit_loop {
 	bool spun;	      /* the last turn spun in vain: now sleep */
 	uint64_t spin_now_ns; /* what it takes now: grows when it pays, shrinks when not */
 	struct quoit_coalesce coalesce;
+	uint64_t calls; /* ends of an arming that found the flag taken down: see rings/group.h */
 	struct quoit_op *alarm; /* guest.c: a kernel timeout for the first timer */
 	uint64_t alarm_ns;	/* when it goes off; UINT64_MAX: none is set */
 	struct __kernel_timespec alarm_at;
@@ -127,6 +128,12 @@ QUOIT_HOT void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 bool quoit_loop_work(struct quoit_loop *loop);
 
 /* --- rest.c --- */
+
+/* The flag goes down. Was somebody called, in the place of others? Then we answer for the ring. */
+QUOIT_HOT void quoit_loop_is_awake(struct quoit_loop *loop)
+{
+	loop->calls += quoit_wake_end(&loop->wake);
+}
 
 /* Anything that a turn could do now, apart from what only the ring knows, by real loads. */
 bool quoit_loop_has_work(struct quoit_loop *loop);

@@ -13,6 +13,7 @@
 #include <quoit/runtime/runtime.h>
 #include <quoit/runtime/core.h>
 #include <quoit/runtime/loop.h>
+#include <quoit/runtime/channel.h>
 #include <quoit/io/stream.h>
 #include <quoit/runtime/mail.h>
 #include <quoit/runtime/gather.h>

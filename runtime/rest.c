@@ -157,5 +157,5 @@ void quoit_loop_rest(struct quoit_loop *loop, uint64_t most_ns)
 	} else {
 		sleep_now(loop, due_ns);
 	}
-	quoit_wake_disarm(&loop->wake);
+	quoit_loop_is_awake(loop);
 }
