@@ -14,6 +14,7 @@
 #include <quoit/runtime/core.h>
 #include <quoit/runtime/loop.h>
 #include <quoit/runtime/channel.h>
+#include <quoit/runtime/event_loop.h>
 #include <quoit/io/stream.h>
 #include <quoit/runtime/mail.h>
 #include <quoit/runtime/gather.h>

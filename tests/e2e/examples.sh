@@ -29,4 +29,6 @@ expect "03_zero_copy is refused what it gives back twice" \
 	'^2000 handles were given back twice, and refused' "$O/examples/03_zero_copy" 2000
 expect "05_pipeline hands over what three producers sent, and comes to its end" \
 	'^60000 orders from 3 producers, 0 out of order' "$O/examples/05_pipeline" 20000
+expect "06_channels handles in batches what three workers sent, and comes to its end" \
+	'^3000 orders in [0-9]+ batches' "$O/examples/06_channels"
 exit $status
