@@ -220,6 +220,7 @@ LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap
 TIMEOUT_tests/lint/tidy.sh   := 120
 TIMEOUT_tests/mutate/wake.sh := 300
+TIMEOUT_tests/stress/channel := 300
 TIMEOUT_tests/stress/mail    := 300
 TIMEOUT_tests/stress/notifier := 300
 TIMEOUT_tests/stress/shared_wait := 180
@@ -412,6 +413,11 @@ stress: ## Only the stress programs, in full (VARIANT=tsan STRESS_COUNT STRESS_R
 	$(call run,stress$(filter-out -release,-$(VARIANT)),\
 		$(patsubst %,build/$(VARIANT)/%,$(stress) $(soak)))
 
+soak: export SOAK_COUNT ?= 1000000000
+soak: ## A thousand million items through each kind of ring between loops (SOAK_COUNT SEED)
+	$(call again,$(VARIANT)) build/$(VARIANT)/tests/stress/channel
+	@$(setarch) build/$(VARIANT)/tests/stress/channel
+
 soak-rings: export SOAK_COUNT ?= 1000000000
 soak-rings: ## A thousand million items through each kind of ring (SOAK_COUNT SOAK_KIND SEED)
 	$(call again,$(VARIANT)) build/$(VARIANT)/$(soak)
@@ -513,7 +519,7 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress soak-rings model mutate \
+.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings model mutate \
 	mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers format \
 	deps help config-help show-config clean FORCE
 

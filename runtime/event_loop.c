@@ -170,9 +170,9 @@ static bool has_reason(void *ctx)
 {
 	const struct quoit_event_loop *const e = ctx;
 
-	/* stop: pairs with quoit_event_loop_stop() */
-	return e->over ||
-	       (e->options.grace_ns && !e->deadline_ns && quoit_load_acquire(&e->stopping));
+	if (e->over || !e->options.grace_ns || e->deadline_ns)
+		return e->over;
+	return quoit_load_acquire(&e->stopping); /* stop: pairs with quoit_event_loop_stop() */
 }
 
 /* Look once, and if there is nothing do what the strategy says. */

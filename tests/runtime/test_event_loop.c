@@ -153,7 +153,7 @@ static void what_was_reserved_before_the_stop_is_handled_when_it_is_committed(vo
 {
 	struct quoit_event_loop_result result;
 	struct post_producer p;
-	size_t at;
+	size_t at = 0;
 
 	(void)state;
 	create(NULL, 0);

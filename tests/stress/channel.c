@@ -8,7 +8,7 @@
  * pause now and then, so that the loops sleep. An item tells its producer and number: none may be
  * lost, doubled, or out of its producer's order where one reader has it.
  *
- * ITEMS is how many each producer sends (SEED= replays the pauses).
+ * SOAK_COUNT is how many items each kind carries, if not a few (SEED= replays the pauses).
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -55,7 +55,8 @@ struct ring {
 
 static struct {
 	enum kind kind;
-	uint64_t items; /* of each producer */
+	uint64_t messages; /* of each kind */
+	uint64_t items;	   /* of each producer */
 	uint64_t seed;
 	pthread_mutex_t lock; /* the shelf */
 	struct ring rings[RINGS];
@@ -270,6 +271,8 @@ static bool serve(struct reader *r, unsigned turn)
 		return false;
 	if (s.kind <= MPSC)
 		put_back(r);
+	else
+		(void)quoit_add(&s.moves, !r->ended);
 	return true;
 }
 
@@ -376,6 +379,7 @@ static bool run_kind(enum kind kind)
 	memset(s.count, 0, sizeof(s.count));
 	memset(s.sum, 0, sizeof(s.sum));
 	s.kind = kind;
+	s.items = s.messages / producers();
 	s.reordered = s.moves = s.over = 0;
 	if (make_rings())
 		return false;
@@ -411,18 +415,19 @@ static bool run_kind(enum kind kind)
 
 int main(void)
 {
-	const char *const items = getenv("ITEMS");
+	const char *const count = getenv("SOAK_COUNT");
 	bool good = true;
 
-	s.items = items ? strtoull(items, NULL, 10) : 20000;
+	s.messages = count ? strtoull(count, NULL, 10) : 80000;
 	s.seed = random_seed();
 	(void)pthread_mutex_init(&s.lock, NULL); /* never fails on Linux */
 	printf("note: SEED=%llu\n", (unsigned long long)s.seed);
 	for (unsigned kind = 0; kind < KINDS; kind++)
 		good &= run_kind((enum kind)kind);
-	printf("RESULT name=stress-channel kinds=%u core_messages=%llu lost=%llu doubled=%llu "
+	printf("RESULT name=%s kinds=%u core_messages=%llu lost=%llu doubled=%llu "
 	       "reordered=%llu\n",
-	       KINDS, (unsigned long long)total.messages, (unsigned long long)total.lost,
-	       (unsigned long long)total.doubled, (unsigned long long)total.reordered);
+	       count ? "soak" : "stress-channel", KINDS, (unsigned long long)total.messages,
+	       (unsigned long long)total.lost, (unsigned long long)total.doubled,
+	       (unsigned long long)total.reordered);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
