@@ -8,12 +8,8 @@
 #ifndef QUOIT_IO_LIST_INTERNAL_H
 #define QUOIT_IO_LIST_INTERNAL_H
 
+#include <quoit/io/link.h>
 #include <quoit/numa/machine.h>
-
-struct quoit_link {
-	struct quoit_link *next;
-	struct quoit_link *prev;
-};
 
 QUOIT_HOT void quoit_link_init(struct quoit_link *link)
 {

@@ -20,7 +20,6 @@ static void give_back_if_over(struct quoit_op *op)
 {
 	if (!op->forgotten || !is_over(op))
 		return;
-	op->ops->forgotten--;
 	quoit_link_remove(&op->due);
 	quoit_slab_give(&op->ops->slab, &op->owner);
 }
@@ -80,6 +79,7 @@ int quoit_ops_open(struct quoit_ops *ops, struct quoit_uring *uring, uint32_t mo
 	if (rc < 0)
 		return rc;
 	ops->uring = uring;
+	ops->owned = 0;
 	quoit_link_init(&ops->due);
 	quoit_uring_class(uring, QUOIT_OP_OTHER, base, sizeof(struct quoit_op), completed);
 	quoit_uring_class(uring, QUOIT_OP_CANCEL_OTHER, base, sizeof(struct quoit_op), cancelled);
@@ -106,6 +106,7 @@ struct quoit_op *quoit_op_take(struct quoit_ops *ops, quoit_op_prep_fn prep, quo
 	op->ctx = ctx;
 	op->ops = ops;
 	quoit_link_init(&op->due);
+	ops->owned++;
 	return op;
 }
 
@@ -126,8 +127,9 @@ void quoit_op_cancel(struct quoit_op *op)
 
 void quoit_op_forget(struct quoit_op *op)
 {
+	QUOIT_ASSERT(!op->forgotten);
 	op->forgotten = true;
-	op->ops->forgotten++;
+	op->ops->owned--;
 	quoit_op_cancel(op);
 	give_back_if_over(op);
 }

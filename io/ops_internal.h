@@ -54,7 +54,7 @@ struct quoit_ops {
 	struct quoit_uring *uring;
 	struct quoit_slab slab;
 	struct quoit_link due; /* to be prepared or cancelled */
-	uint32_t forgotten;    /* still on their way, and nobody's */
+	uint32_t owned;	       /* taken and not forgotten: somebody waits for what they tell */
 };
 
 /* Room for `most` operations. Errors: those of quoit_slab_open(). Closed when none is in use. */
@@ -98,10 +98,10 @@ QUOIT_HOT uint32_t quoit_ops_live(const struct quoit_ops *ops)
 	return ops->slab.live;
 }
 
-/* The same without those that nobody wants to hear of. */
-QUOIT_HOT uint32_t quoit_ops_used(const struct quoit_ops *ops)
+/* Of these: whose owners have not forgotten them. */
+QUOIT_HOT uint32_t quoit_ops_owned(const struct quoit_ops *ops)
 {
-	return ops->slab.live - ops->forgotten;
+	return ops->owned;
 }
 
 #endif

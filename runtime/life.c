@@ -122,7 +122,7 @@ int quoit__loop_attach(struct io_uring *ring, const struct quoit_loop_options *o
 static bool is_used(const struct quoit_loop *loop)
 {
 	return quoit_link_is_in(&loop->sources) ||
-	       (!loop->closing && quoit_ops_used(&loop->ops) > (loop->alarm != NULL));
+	       (!loop->closing && quoit_ops_owned(&loop->ops) > (loop->alarm != NULL));
 }
 
 static bool has_let_go(const struct quoit_loop *loop)

@@ -189,7 +189,9 @@ static void a_slot_comes_back_with_the_last_completion_and_not_before(void **sta
 	op = take_poll();
 	quoit_op_start(op);
 	turn();
+	assert_int_equal(quoit_ops_owned(&f.ops), 1);
 	quoit_op_forget(op); /* its owner may be freed now */
+	assert_int_equal(quoit_ops_owned(&f.ops), 0);
 	assert_int_equal(quoit_ops_live(&f.ops), 1);
 	settle();
 	assert_int_equal(f.told, 0);
