@@ -2,7 +2,7 @@
 /* life.c - loops of one's own: made, run, stopped, asked and freed. */
 #include <quoit/numa/sys_internal.h>
 
-#include <quoit/runtime/loop_internal.h>
+#include <quoit/runtime/task_internal.h>
 
 #include <string.h>
 
@@ -121,7 +121,7 @@ int quoit__loop_attach(struct io_uring *ring, const struct quoit_loop_options *o
 /* Something that others made lives on it. */
 static bool is_used(const struct quoit_loop *loop)
 {
-	return quoit_link_is_in(&loop->sources) ||
+	return quoit_link_is_in(&loop->sources) || quoit_tasks_are_attached(loop) ||
 	       (!loop->closing && quoit_ops_owned(&loop->ops) > (loop->alarm != NULL));
 }
 
@@ -189,7 +189,8 @@ static int check_driver(const struct quoit_loop *loop)
 /* Grows with everything that a turn handles. */
 static uint64_t handled(const struct quoit_loop *loop)
 {
-	return loop->uring.counts.completed + loop->counts.items + loop->counts.timers_fired;
+	return loop->uring.counts.completed + loop->counts.items + loop->counts.timers_fired +
+	       loop->counts.tasks;
 }
 
 int quoit_loop_run_once(struct quoit_loop *loop, uint64_t timeout_ns)
@@ -281,6 +282,7 @@ void quoit_loop_read_stats(const struct quoit_loop *loop, struct quoit_loop_stat
 		.spins_won = quoit_load(&l->spins_won),
 		.bells_heard = quoit_load(&l->bells_heard),
 		.timers_fired = quoit_load(&l->timers_fired),
+		.tasks = quoit_load(&l->tasks),
 		.items = quoit_load(&l->items),
 		.enters = quoit_load(&u->enters),
 		.enters_forced = quoit_load(&u->enters_forced),

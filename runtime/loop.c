@@ -2,15 +2,16 @@
 /*
  * loop.c - one turn of the event loop.
  *
- *   completions -> rings -> timers -> afterthoughts -> sends -> publish and ring
- *        ^                                                            |
- *        +------ wake <- sleep <- look again <- arm <- spin <---------+   rest.c
+ *   completions -> rings -> timers -> tasks -> afterthoughts -> sends -> idle hooks -> publish
+ *        ^                                                                          and ring
+ *        |                                                                             |
+ *        +------------ wake <- sleep <- look again <- arm <- spin <--------------------+   rest.c
  *
  * Whatever the stages want from the kernel is only prepared; the one enter at the end of the turn
  * submits it all, fetches what has completed, and sleeps if nothing has. Every stage has a budget,
  * so none can starve another; what a stage leaves over keeps the turn from sleeping.
  */
-#include <quoit/runtime/loop_internal.h>
+#include <quoit/runtime/task_internal.h>
 
 #include <quoit/numa/clock.h>
 
@@ -38,6 +39,7 @@ int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct qu
 	loop->alarm_ns = UINT64_MAX;
 	quoit_timers_init(&loop->timers, loop->now_ns);
 	quoit_link_init(&loop->sources);
+	quoit_tasks_init(loop);
 	quoit_bell_classes(loop);
 	return 0;
 }
@@ -59,6 +61,7 @@ int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries, struct quoit_b
 
 void quoit_loop_close(struct quoit_loop *loop)
 {
+	quoit_tasks_forget(loop);
 	quoit_ops_close(&loop->ops);
 	quoit_uring_close(&loop->uring);
 }
@@ -154,15 +157,17 @@ bool quoit_loop_work(struct quoit_loop *loop)
 	if (io)
 		quoit_coalesce_note(&loop->coalesce, loop->now_ns, io->counts.receives, items);
 	run_timers(loop);
+	quoit_tasks_run(loop);
 	quoit_ops_attend(&loop->ops);
 	if (io) {
 		quoit_io_attend(io);
 		quoit_io_send_all(io);
 	}
+	quoit_idles_run(loop);
 	flush(loop);
 	calm = !(loop->calm && loop->calm(loop));
 	loop->in_turn = false;
-	return calm;
+	return calm && !loop->idle_busy && !quoit_link_is_in(&loop->tasks);
 }
 
 void quoit_loop_turn_for(struct quoit_loop *loop, uint64_t most_ns)

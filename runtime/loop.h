@@ -45,6 +45,7 @@ struct quoit_loop_stats {
 	uint64_t spins_won;   /* and found some */
 	uint64_t bells_heard; /* times that somebody woke it */
 	uint64_t timers_fired;
+	uint64_t tasks;		/* deferred ones that ran */
 	uint64_t items;		/* handled from rings and lanes */
 	uint64_t enters;	/* io_uring_enter calls of its own */
 	uint64_t enters_forced; /* of these: because the submission queue was full */

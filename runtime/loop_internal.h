@@ -4,6 +4,7 @@
  *
  *   loop.c    one turn            bell.c    hearing our bell, ringing others'
  *   rest.c    spinning, sleeping  guest.c   life on another's ring, or inside another loop
+ *   task.c    tasks, idle hooks
  *   life.c    making and freeing loops of one's own, running and stopping them
  */
 #ifndef QUOIT_RUNTIME_LOOP_INTERNAL_H
@@ -44,6 +45,7 @@ struct quoit_loop_counts {
 	uint64_t spins_won; /* spins that found work */
 	uint64_t bells_heard;
 	uint64_t timers_fired;
+	uint64_t tasks;
 	uint64_t items;
 	uint64_t bells_failed; /* rung through the ring in vain, then by write(2) */
 };
@@ -75,6 +77,9 @@ struct quoit_loop {
 	struct quoit_bell *bells;  /* of the loops that we wake */
 	uint32_t bell_count;
 	struct quoit_link sources;
+	struct quoit_link tasks; /* deferred, in their order */
+	struct quoit_link idles; /* hooks for when nothing is left to do */
+	bool idle_busy;		 /* one of them did something */
 	/* Asked at the end of each turn, before it may sleep: did this change anything? */
 	bool (*calm)(struct quoit_loop *loop);
 	uint64_t now_ns;      /* read once a turn */
