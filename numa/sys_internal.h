@@ -31,6 +31,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
@@ -195,6 +196,18 @@ static inline bool quoit__sys_wait_readable(int first, int second)
 	while (poll(fds, 2, -1) < 0 && errno == EINTR)
 		;
 	return fds[0].revents != 0;
+}
+
+/* Can one wait for it? -EBADF; -EPERM for what is always ready, in epoll's words. */
+static inline int quoit__sys_can_poll(int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)
+		       ? -EPERM
+		       : 0;
 }
 
 static inline int quoit__sys_open(const char *path, int flags)

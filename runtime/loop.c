@@ -39,6 +39,7 @@ int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct qu
 	loop->alarm_ns = UINT64_MAX;
 	quoit_timers_init(&loop->timers, loop->now_ns);
 	quoit_link_init(&loop->sources);
+	quoit_link_init(&loop->polls);
 	quoit_tasks_init(loop);
 	quoit_bell_classes(loop);
 	return 0;

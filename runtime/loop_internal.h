@@ -4,7 +4,7 @@
  *
  *   loop.c    one turn            bell.c    hearing our bell, ringing others'
  *   rest.c    spinning, sleeping  guest.c   life on another's ring, or inside another loop
- *   task.c    tasks, idle hooks
+ *   task.c    tasks, idle hooks   poll.c    descriptors of others
  *   life.c    making and freeing loops of one's own, running and stopping them
  */
 #ifndef QUOIT_RUNTIME_LOOP_INTERNAL_H
@@ -80,6 +80,8 @@ struct quoit_loop {
 	struct quoit_link tasks; /* deferred, in their order */
 	struct quoit_link idles; /* hooks for when nothing is left to do */
 	bool idle_busy;		 /* one of them did something */
+	bool ending;		 /* no poll and no work may begin any more */
+	struct quoit_link polls; /* that have not told yet that they stopped */
 	/* Asked at the end of each turn, before it may sleep: did this change anything? */
 	bool (*calm)(struct quoit_loop *loop);
 	uint64_t now_ns;      /* read once a turn */

@@ -21,6 +21,7 @@
 #include <quoit/runtime/outsider.h>
 #include <quoit/runtime/timer.h>
 #include <quoit/runtime/task.h>
+#include <quoit/runtime/poll.h>
 #include <quoit/runtime/stats.h>
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>

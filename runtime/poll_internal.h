@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* poll_internal.h - what the end of a loop asks of poll.c. */
+#ifndef QUOIT_RUNTIME_POLL_INTERNAL_H
+#define QUOIT_RUNTIME_POLL_INTERNAL_H
+
+#include <quoit/runtime/loop_internal.h>
+#include <quoit/runtime/poll.h>
+
+/* Stop all of them, signals too. Not in a handler. */
+void quoit_polls_stop(struct quoit_loop *loop);
+
+#endif
