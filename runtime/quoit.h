@@ -20,6 +20,7 @@
 #include <quoit/runtime/gather.h>
 #include <quoit/runtime/outsider.h>
 #include <quoit/runtime/timer.h>
+#include <quoit/runtime/ticker.h>
 #include <quoit/runtime/task.h>
 #include <quoit/runtime/poll.h>
 #include <quoit/runtime/stats.h>
