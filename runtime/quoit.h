@@ -23,6 +23,7 @@
 #include <quoit/runtime/ticker.h>
 #include <quoit/runtime/task.h>
 #include <quoit/runtime/poll.h>
+#include <quoit/runtime/signal.h>
 #include <quoit/runtime/stats.h>
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>
