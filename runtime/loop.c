@@ -12,6 +12,7 @@
  * so none can starve another; what a stage leaves over keeps the turn from sleeping.
  */
 #include <quoit/runtime/task_internal.h>
+#include <quoit/runtime/work_internal.h>
 
 #include <quoit/numa/clock.h>
 
@@ -41,6 +42,7 @@ int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct qu
 	quoit_link_init(&loop->sources);
 	quoit_link_init(&loop->polls);
 	quoit_tasks_init(loop);
+	quoit_works_init(loop);
 	quoit_bell_classes(loop);
 	return 0;
 }
@@ -62,6 +64,7 @@ int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries, struct quoit_b
 
 void quoit_loop_close(struct quoit_loop *loop)
 {
+	quoit_works_close(loop);
 	quoit_tasks_forget(loop);
 	quoit_ops_close(&loop->ops);
 	quoit_uring_close(&loop->uring);

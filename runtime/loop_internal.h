@@ -5,10 +5,13 @@
  *   loop.c    one turn            bell.c    hearing our bell, ringing others'
  *   rest.c    spinning, sleeping  guest.c   life on another's ring, or inside another loop
  *   task.c    tasks, idle hooks   poll.c    descriptors of others
+ *   work.c    what worker threads do for the loop
  *   life.c    making and freeing loops of one's own, running and stopping them
  */
 #ifndef QUOIT_RUNTIME_LOOP_INTERNAL_H
 #define QUOIT_RUNTIME_LOOP_INTERNAL_H
+
+#include <pthread.h>
 
 #include <quoit/io/io_internal.h>
 #include <quoit/io/ops_internal.h>
@@ -28,6 +31,18 @@ struct quoit_source {
 	bool (*expects_news)(const struct quoit_source *source);
 	/* End of the turn: publish what was sent and ring the bells that are owed. */
 	void (*flush)(struct quoit_source *source);
+};
+
+/*
+ * Work that others do for a loop, and its way back: see work.c. A source of the loop while there is
+ * any.
+ */
+struct quoit_works {
+	struct quoit_source source;
+	struct quoit_link open;	      /* submitted, and not yet told that it is done */
+	struct quoit_link ready;      /* has come back, or was cancelled; oldest first */
+	pthread_mutex_t lock;	      /* of the workers: held while one of them touches this loop */
+	QUOIT_ISOLATED uint64_t back; /* what has come back since the loop looked, newest first */
 };
 
 /* Another loop's bell, as our io_uring rings it. */
@@ -82,6 +97,7 @@ struct quoit_loop {
 	bool idle_busy;		 /* one of them did something */
 	bool ending;		 /* no poll and no work may begin any more */
 	struct quoit_link polls; /* that have not told yet that they stopped */
+	struct quoit_works works;
 	/* Asked at the end of each turn, before it may sleep: did this change anything? */
 	bool (*calm)(struct quoit_loop *loop);
 	uint64_t now_ns;      /* read once a turn */

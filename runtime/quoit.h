@@ -3,9 +3,10 @@
  * quoit.h - everything, for programs. Files of the library include the narrow headers.
  *
  * Read in this order: runtime.h starts the cores, core.h is one core as handlers see it, loop.h its
- * loop, or one of your own, stream.h a connection, mail.h messages between cores, timer.h time;
- * typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their pools, and how a thread
- * waits or a foreign loop is woken.
+ * loop, or one of your own, stream.h a connection, mail.h messages between cores, timer.h and
+ * ticker.h time, task.h what is done later, poll.h descriptors of others, signal.h signals, work.h
+ * threads that may block; typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their
+ * pools, and how a thread waits or a foreign loop is woken.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -24,6 +25,7 @@
 #include <quoit/runtime/task.h>
 #include <quoit/runtime/poll.h>
 #include <quoit/runtime/signal.h>
+#include <quoit/runtime/work.h>
 #include <quoit/runtime/stats.h>
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>
