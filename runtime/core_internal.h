@@ -37,8 +37,10 @@ struct quoit_core {
 	struct quoit_timer deadline;
 	uint64_t deadline_ns; /* what the timer stands at */
 	bool forced;	      /* the deadline has passed: everything left was cut off */
+	bool cut;	      /* the same for polls, signals and work */
+	bool abandoned;	      /* and they did not even end then */
 	bool by_hand;	      /* the runtime has turned the loop for the last time */
-	bool leaked;	      /* the kernel never let go: its memory must stay */
+	bool leaked;	      /* somebody never let go: its memory must stay */
 	struct quoit_reason why;
 	void *user;
 };

@@ -4,7 +4,8 @@
  *
  *   no new   listeners close; streams finish what they have read and send what they owe
  *   quiet    own streams and own calls are over; still answers the others
- *   sealed   once all are quiet: no call can exist any more, so sending ends; lanes are finished
+ *   sealed   once all are quiet: no call can exist any more, so sending ends; lanes are finished,
+ *            polls and signals stop, and work that was submitted comes back
  *   drained  once all are sealed and every lane was read to its end: handles no message any more
  *   silent   once all are drained: the bell's poll is cancelled
  *   gone     the thread ends; memory that others may touch is freed by whoever joins them all
@@ -18,7 +19,9 @@
  * stop    quoit_runtime_stop: stop_wanted     quoit_runtime_is_stopping      the deadline
  * quiet   announce: quiet, sealed, drained    all_are                        "I have come so far"
  */
+#include <quoit/runtime/poll_internal.h>
 #include <quoit/runtime/runtime_internal.h>
+#include <quoit/runtime/work_internal.h>
 
 #include <errno.h>
 
@@ -104,17 +107,78 @@ static void give_up(struct quoit_core *core)
 	core->leaked = true;
 }
 
+/* Work is still under way at the deadline: what waits for a thread never runs. */
+static void cut_work(struct quoit_core *core)
+{
+	struct quoit_reason why;
+	const char *name;
+	const unsigned works = quoit_works_open(&core->loop, &name);
+
+	core->cut = true;
+	quoit_works_cancel(&core->loop);
+	if (!works)
+		return;
+	quoit_reason_set(&why, -ETIMEDOUT,
+			 "core %u was cut off at the deadline with %u works under way, the first "
+			 "of them: %s",
+			 core->index, works, name);
+	quoit_runtime_note_error(core->runtime, &why);
+}
+
+/* A thread of the workers, or the kernel, still holds what lies in the core's memory. */
+static void give_up_attached(struct quoit_core *core)
+{
+	struct quoit_reason why;
+	const char *name;
+	const unsigned works = quoit_works_open(&core->loop, &name);
+
+	if (works)
+		quoit_reason_set(&why, -ETIMEDOUT,
+				 "core %u leaves %u works to their threads, which do not end "
+				 "them, the first of them: %s",
+				 core->index, works, name);
+	else
+		quoit_reason_set(&why, -ETIMEDOUT,
+				 "core %u leaves %u operations to the kernel, which does not end "
+				 "them",
+				 core->index, quoit_ops_live(&core->loop.ops));
+	quoit_runtime_note_error(core->runtime, &why);
+	core->leaked = core->abandoned = true;
+}
+
+static bool nothing_is_attached(const struct quoit_core *core)
+{
+	return core->abandoned ||
+	       (!quoit_link_is_in(&core->loop.polls) && !quoit_works_are_open(&core->loop));
+}
+
 static void deadline_passed(struct quoit_timer *timer, void *ctx)
 {
 	struct quoit_core *core = ctx;
 
-	if (core->phase != QUOIT_PHASE_NO_NEW)
-		return; /* the later phases wait for no peer */
-	if (core->forced) {
-		give_up(core);
+	switch (core->phase) {
+	case QUOIT_PHASE_NO_NEW:
+		if (core->forced) {
+			give_up(core);
+			return;
+		}
+		force(core);
+		break;
+	case QUOIT_PHASE_SEALED:
+		if (nothing_is_attached(core))
+			return; /* it waits for the others, who have the same deadline */
+		if (core->cut) {
+			give_up_attached(core);
+			return;
+		}
+		cut_work(core);
+		break;
+	case QUOIT_PHASE_SILENT:
+		give_up_attached(core);
 		return;
+	default:
+		return; /* the other phases wait for nobody outside */
 	}
-	force(core);
 	quoit_timers_start(&core->loop.timers, timer, core->loop.now_ns + GRACE_NS, deadline_passed,
 			   core);
 }
@@ -125,7 +189,7 @@ static void set_deadline(struct quoit_core *core)
 	const uint64_t deadline =
 		quoit_load(&core->runtime->deadline_ns); /* a later look sees it */
 
-	if (core->forced || deadline == core->deadline_ns)
+	if (core->forced || core->cut || deadline == core->deadline_ns)
 		return;
 	core->deadline_ns = deadline;
 	quoit_timers_start(&core->loop.timers, &core->deadline, deadline, deadline_passed, core);
@@ -141,6 +205,37 @@ static void begin(struct quoit_core *core)
 static bool owes_nothing(const struct quoit_core *core)
 {
 	return core->leaked || (!quoit_io_live(&core->io) && !core->mail.calls_open);
+}
+
+/*
+ * No call can exist any more, so nobody waits for what polls and work bring: they end. The timer
+ * may stand at the grace of the phase before.
+ */
+static void seal(struct quoit_core *core)
+{
+	struct quoit_loop *loop = &core->loop;
+
+	quoit_mail_seal(&core->mail);
+	core->phase = QUOIT_PHASE_SEALED;
+	loop->ending = true;
+	quoit_polls_stop(loop);
+	quoit_timers_start(&loop->timers, &core->deadline,
+			   core->forced ? loop->now_ns : core->deadline_ns, deadline_passed, core);
+}
+
+/* Wait for the kernel, but not for ever: it has nothing left that could take long. */
+static void silence(struct quoit_core *core)
+{
+	core->phase = QUOIT_PHASE_SILENT;
+	quoit_loop_silence_bell(&core->loop);
+	quoit_timers_start(&core->loop.timers, &core->deadline, core->loop.now_ns + GRACE_NS,
+			   deadline_passed, core);
+}
+
+static bool kernel_has_let_go(const struct quoit_core *core)
+{
+	return core->leaked ||
+	       (quoit_loop_bell_is_silent(&core->loop) && !quoit_ops_live(&core->loop.ops));
 }
 
 /* One step, if it can be taken. */
@@ -162,12 +257,13 @@ static bool step(struct quoit_core *core)
 	case QUOIT_PHASE_QUIET:
 		if (!all_are(core, &runtime->quiet))
 			return false;
-		quoit_mail_seal(&core->mail);
-		core->phase = QUOIT_PHASE_SEALED;
+		seal(core);
 		announce(core, &runtime->sealed);
 		return true;
 	case QUOIT_PHASE_SEALED:
-		if (!all_are(core, &runtime->sealed) || !quoit_mail_is_drained(&core->mail))
+		set_deadline(core);
+		if (!nothing_is_attached(core) || !all_are(core, &runtime->sealed) ||
+		    !quoit_mail_is_drained(&core->mail))
 			return false;
 		core->phase = QUOIT_PHASE_DRAINED;
 		announce(core, &runtime->drained);
@@ -177,13 +273,12 @@ static bool step(struct quoit_core *core)
 			return false;
 		/* Made after this core was quiet, and the answer came too late or never. */
 		(void)quoit_mail_cancel_calls(&core->mail);
-		core->phase = QUOIT_PHASE_SILENT;
-		quoit_loop_silence_bell(&core->loop);
+		silence(core);
 		/* The cancel needs a turn, but the poll may have ended by itself: nothing would
 		 * wake us then. */
-		return quoit_loop_bell_is_silent(&core->loop);
+		return kernel_has_let_go(core);
 	case QUOIT_PHASE_SILENT:
-		if (!quoit_loop_bell_is_silent(&core->loop) && !core->leaked)
+		if (!kernel_has_let_go(core))
 			return false;
 		core->phase = QUOIT_PHASE_GONE;
 		return false;
