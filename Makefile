@@ -368,7 +368,7 @@ tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
 # What `make test` needs of each variant.
 .PHONY: tests-asan tests-tsan tests-release
-tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools)) examples
+tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools) $(sim)) examples
 tests-tsan:    $(patsubst %,$(O)/%,$(threaded) $(soak))
 tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(soak) $(e2e) $(tools))
 
@@ -384,7 +384,7 @@ endif
 
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
              $(soak:%=build/tsan/%) $(stress:%=build/release/%) $(soak:%=build/release/%) \
-             build/model/$(model) $(e2e:%=build/release/%) $(scripts)
+             build/model/$(model) build/asan/$(sim) $(e2e:%=build/release/%) $(scripts)
 
 test: $(if $(T),test-one,test-all) ## Lint, unit tests with sanitizers, end to end; T=rings/spsc
 test-all:
@@ -426,6 +426,11 @@ soak-rings: ## A thousand million items through each kind of ring (SOAK_COUNT SO
 model: ## Explore the interleavings of the rings and the wake-up protocol, all that are bounded
 	$(call again,model) build/model/$(model)
 	@build/model/$(model) --full
+
+sim: export SEEDS ?= 2000
+sim: ## The whole on a simulated kernel that fails in every way (SEEDS=2000)
+	$(call again,sim) build/sim/$(sim)
+	@build/sim/$(sim) --faults
 
 # Where M came from the environment it may mean anything.
 ifneq ($(origin M),command line)
@@ -519,7 +524,7 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings model mutate \
+.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings model sim mutate \
 	mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers format \
 	deps help config-help show-config clean FORCE
 

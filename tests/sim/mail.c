@@ -195,9 +195,10 @@ static void tick(struct quoit_timer *timer, void *ctx)
 	}
 }
 
-static void credit(struct quoit_core *core, unsigned to, void *ctx)
+static void credit(struct quoit_core *core, unsigned to, int room, void *ctx)
 {
 	(void)to;
+	(void)room;
 	(void)ctx;
 	sim_service_credit(core);
 }

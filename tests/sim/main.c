@@ -5,6 +5,7 @@
  *   sim [--seeds N] [--first N] [--quiet]    N seeds from the first one on (SEEDS, or 200)
  *   sim --seed N [--trace]                   one of them again, with all that happened
  *   sim --faults                             and how often each fault happened
+ *   sim --conform                            scripts that must see the same on both kernels
  */
 #include <sim/sim.h>
 
@@ -22,6 +23,7 @@ static struct {
 	uint64_t seeds;
 	bool faults;
 	bool one;
+	bool conform;
 } options = {.first = 1, .seeds = SEEDS_DEFAULT};
 
 static uint64_t number(const char *text)
@@ -40,6 +42,8 @@ static bool read_options(int argc, char **argv)
 			sim.trace = true;
 		} else if (!strcmp(argv[i], "--faults")) {
 			options.faults = true;
+		} else if (!strcmp(argv[i], "--conform")) {
+			options.conform = true;
 		} else if (!strcmp(argv[i], "--seeds") && value) {
 			options.seeds = number(value);
 			i++;
@@ -93,13 +97,18 @@ int main(int argc, char **argv)
 	uint64_t done = 0;
 	unsigned missing;
 	unsigned classes;
+	int different;
 
 	if (!read_options(argc, argv)) {
 		fprintf(stderr,
-			"usage: %s [--seeds N] [--first N] [--seed N] [--trace] [--faults]\n",
+			"usage: %s [--seeds N] [--first N] [--seed N] [--trace] [--faults] "
+			"[--conform]\n",
 			argv[0]);
 		return 2;
 	}
+	if (options.conform)
+		return sim_conform();
+	different = options.one ? 0 : sim_conform();
 	while (done < options.seeds && sim.violations < GIVE_UP_AFTER) {
 		const unsigned before = sim.violations;
 
@@ -118,5 +127,5 @@ int main(int argc, char **argv)
 	       (unsigned long long)steps, (unsigned long long)sim.completions);
 	printf("RESULT name=sim seeds=%llu faults=%llu classes=%u violations=%u\n",
 	       (unsigned long long)done, (unsigned long long)faults, classes, sim.violations);
-	return sim.violations || missing;
+	return sim.violations || missing || different;
 }

@@ -145,7 +145,7 @@ static void wake_client(struct sim_conn *conn)
 {
 	const uint64_t at = sim.now_ns + sim_below(WIRE_NS);
 
-	if (conn->client->next_ns > at)
+	if (conn->client && conn->client->next_ns > at)
 		conn->client->next_ns = at;
 }
 

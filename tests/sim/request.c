@@ -262,7 +262,10 @@ static void send_run(struct sim_request *request)
 		sim_conn_reset(conn);
 	}
 	if (conn->reset || conn->down.ended) {
-		send_end(request, conn->reset && !conn->gave_reset ? -ECONNRESET : -EPIPE);
+		const bool first = conn->reset && !conn->gave_reset;
+
+		conn->gave_reset |= first && !request->done;
+		send_end(request, first ? -ECONNRESET : -EPIPE);
 		return;
 	}
 	if (sim_fault(SIM_SEND_EINTR)) {

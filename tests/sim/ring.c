@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.c - io_uring itself: setting up, entering, registering, both queues and the overflow.
+ * ring.c - io_uring in use: entering, both queues, the overflow, what is late.
  *
- * The memory that the application maps is laid out as it likes from the offsets that setup gives.
- * With DEFER_TASKRUN, which it insists on, completions appear only inside an enter that asks for
- * them; a flag in shared memory tells that there are some to fetch.
+ * With DEFER_TASKRUN, which the library insists on, completions appear only inside an enter that
+ * asks for them; a flag in shared memory tells that there are some to fetch.
  */
 #include <sim/sim.h>
 
@@ -14,180 +13,13 @@
 
 #include <quoit/io/compat_internal.h>
 
-#define FLAGS_NEEDED \
-	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)
-#define FLAGS_KNOWN                                                                          \
-	(FLAGS_NEEDED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | \
-	 IORING_SETUP_NO_SQARRAY)
-#define FEATURES                                                                    \
-	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | \
-	 IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP)
 #define READY_MAX 256
-
-/* Where things lie in the words that both sides share. */
-enum {
-	SQ_HEAD,
-	SQ_TAIL,
-	SQ_MASK,
-	SQ_ENTRIES,
-	SQ_FLAGS,
-	SQ_DROPPED,
-	CQ_HEAD = 16,
-	CQ_TAIL,
-	CQ_MASK,
-	CQ_ENTRIES,
-	CQ_OVERFLOW,
-	WORDS = 32,
-};
-
-/* --- setting up ------------------------------------------------------------------------------ */
-
-static unsigned power_of_two(unsigned n)
-{
-	unsigned power = 1;
-
-	while (power < n)
-		power *= 2;
-	return power;
-}
-
-static int refuse_setup(const struct io_uring_params *params)
-{
-	if (sim_fault(SIM_SETUP_ENOMEM))
-		return -ENOMEM;
-	if (sim_fault(SIM_SETUP_EPERM))
-		return -EPERM;
-	if (sim_fault(SIM_SETUP_EMFILE))
-		return -EMFILE;
-	if ((params->flags & IORING_SETUP_NO_SQARRAY) && sim_fault_drawn(SIM_SETUP_EINVAL)) {
-		sim_fault_note(SIM_SETUP_EINVAL);
-		return -EINVAL;
-	}
-	return params->flags & ~FLAGS_KNOWN ? -EINVAL : 0;
-}
-
-static void size_queues(struct io_uring_params *params, unsigned entries)
-{
-	params->sq_entries = power_of_two(entries);
-	params->cq_entries = params->flags & IORING_SETUP_CQSIZE ? power_of_two(params->cq_entries)
-								 : 2 * params->sq_entries;
-	if (sim_fault_drawn(SIM_TINY_SQ)) {
-		sim_fault_note(SIM_TINY_SQ);
-		params->sq_entries = 2u << sim_below(3);
-	}
-	if (sim_fault_drawn(SIM_TINY_CQ)) {
-		sim_fault_note(SIM_TINY_CQ);
-		params->cq_entries = 2u << sim_below(3);
-	}
-	params->features = FEATURES;
-	if (sim_fault_drawn(SIM_SETUP_OLD))
-		sim_fault_note(SIM_SETUP_OLD);
-	else
-		params->features |= IORING_FEAT_MIN_TIMEOUT | IORING_FEAT_NO_IOWAIT;
-}
-
-static void lay_out(struct sim_ring *ring)
-{
-	struct io_uring_params *p = &ring->params;
-	const size_t cqes = p->cq_entries * sizeof(struct io_uring_cqe);
-	const size_t array = WORDS * sizeof(unsigned) + cqes;
-
-	ring->words_bytes = array + p->sq_entries * sizeof(unsigned);
-	ring->sqes_bytes = p->sq_entries * sizeof(struct io_uring_sqe);
-	ring->words = sim_alloc(ring->words_bytes);
-	ring->sqes = sim_alloc(ring->sqes_bytes);
-	ring->cqes = (void *)(ring->words + WORDS);
-	ring->words[SQ_MASK] = p->sq_entries - 1;
-	ring->words[SQ_ENTRIES] = p->sq_entries;
-	ring->words[CQ_MASK] = p->cq_entries - 1;
-	ring->words[CQ_ENTRIES] = p->cq_entries;
-	p->sq_off = (struct io_sqring_offsets){.head = SQ_HEAD * sizeof(unsigned),
-					       .tail = SQ_TAIL * sizeof(unsigned),
-					       .ring_mask = SQ_MASK * sizeof(unsigned),
-					       .ring_entries = SQ_ENTRIES * sizeof(unsigned),
-					       .flags = SQ_FLAGS * sizeof(unsigned),
-					       .dropped = SQ_DROPPED * sizeof(unsigned)};
-	if (!(p->flags & IORING_SETUP_NO_SQARRAY)) {
-		p->sq_off.array = (unsigned)array;
-		ring->array = (void *)((char *)ring->words + array);
-	}
-	p->cq_off = (struct io_cqring_offsets){.head = CQ_HEAD * sizeof(unsigned),
-					       .tail = CQ_TAIL * sizeof(unsigned),
-					       .ring_mask = CQ_MASK * sizeof(unsigned),
-					       .ring_entries = CQ_ENTRIES * sizeof(unsigned),
-					       .overflow = CQ_OVERFLOW * sizeof(unsigned),
-					       .cqes = WORDS * sizeof(unsigned)};
-}
-
-int sim_uring_setup(unsigned entries, struct io_uring_params *params)
-{
-	const int refused = refuse_setup(params);
-	struct sim_ring *ring;
-	struct sim_file *file;
-
-	sim_maybe_yield(2);
-	if (refused)
-		return refused;
-	if ((params->flags & FLAGS_NEEDED) != FLAGS_NEEDED) {
-		sim_violation("io_uring_setup without DEFER_TASKRUN is not simulated");
-		return -EINVAL;
-	}
-	size_queues(params, entries);
-	ring = sim_alloc(sizeof(*ring));
-	ring->params = *params;
-	ring->task = sim_task_current();
-	lay_out(ring);
-	*params = ring->params;
-	file = sim_file_new(SIM_RING);
-	file->ring = ring;
-	ring->file = file;
-	return sim_file_open(file);
-}
-
-void *sim_ring_memory(struct sim_ring *ring, uint64_t offset, size_t bytes)
-{
-	if (offset == IORING_OFF_SQ_RING && bytes <= ring->words_bytes)
-		return ring->words;
-	if (offset == IORING_OFF_SQES && bytes <= ring->sqes_bytes)
-		return ring->sqes;
-	return NULL;
-}
-
-static void free_late(struct sim_late *late)
-{
-	while (late) {
-		struct sim_late *next = late->next;
-
-		sim_free(late);
-		late = next;
-	}
-}
-
-void sim_ring_close(struct sim_ring *ring)
-{
-	while (ring->requests) {
-		struct sim_request *request = ring->requests;
-
-		ring->requests = request->next;
-		if (request->sqe.opcode != IORING_OP_WRITE && !sim.over && !sim.leak_allowed)
-			sim_violation("a ring is closed while operation %u is out: %#llx",
-				      request->sqe.opcode,
-				      (unsigned long long)request->sqe.user_data);
-		sim_request_free(request);
-	}
-	free_late(ring->late);
-	free_late(ring->overflow);
-	sim_free(ring->buffers.owner);
-	sim_free(ring->words);
-	sim_free(ring->sqes);
-	sim_free(ring);
-}
 
 /* --- completions ----------------------------------------------------------------------------- */
 
 static unsigned arrived(const struct sim_ring *ring)
 {
-	return ring->words[CQ_TAIL] - ring->words[CQ_HEAD];
+	return ring->words[SIM_CQ_TAIL] - ring->words[SIM_CQ_HEAD];
 }
 
 bool sim_ring_has_room(const struct sim_ring *ring)
@@ -208,8 +40,8 @@ static void append_late(struct sim_late **list, const struct io_uring_cqe *cqe, 
 
 static void put_cqe(struct sim_ring *ring, const struct io_uring_cqe *cqe)
 {
-	ring->cqes[ring->words[CQ_TAIL] & ring->words[CQ_MASK]] = *cqe;
-	ring->words[CQ_TAIL]++;
+	ring->cqes[ring->words[SIM_CQ_TAIL] & ring->words[SIM_CQ_MASK]] = *cqe;
+	ring->words[SIM_CQ_TAIL]++;
 	sim.completions++;
 }
 
@@ -328,18 +160,22 @@ static unsigned collect(struct sim_ring *ring, struct sim_request **ready)
 	return n;
 }
 
+/* What one operation does may make another one ready, a bell's write its poll. */
 static void run_ready(struct sim_ring *ring)
 {
 	struct sim_request *ready[READY_MAX];
+	unsigned rounds = 4;
 	unsigned n;
 
 	flush_overflow(ring);
 	push_late(ring);
-	n = collect(ring, ready);
-	for (unsigned i = 0; i < n; i++)
-		if (!ready[i]->finished && sim_request_ready(ready[i]))
-			sim_request_run(ready[i]);
-	sweep(ring);
+	do {
+		n = collect(ring, ready);
+		for (unsigned i = 0; i < n; i++)
+			if (!ready[i]->finished && sim_request_ready(ready[i]))
+				sim_request_run(ready[i]);
+		sweep(ring);
+	} while (n && --rounds && !(sim.chaos && sim_one_in(2)));
 }
 
 bool sim_ring_has_work(struct sim_ring *ring)
@@ -381,7 +217,7 @@ void sim_ring_refresh(struct sim_ring *ring)
 		flags |= IORING_SQ_CQ_OVERFLOW;
 	if (sim_ring_has_work(ring))
 		flags |= IORING_SQ_TASKRUN;
-	ring->words[SQ_FLAGS] = flags;
+	ring->words[SIM_SQ_FLAGS] = flags;
 }
 
 /* --- entering -------------------------------------------------------------------------------- */
@@ -412,7 +248,7 @@ static struct sim_ring *ring_to_enter(int fd, unsigned flags)
 
 static int submit(struct sim_ring *ring, unsigned to_submit)
 {
-	const unsigned waiting = ring->words[SQ_TAIL] - ring->words[SQ_HEAD];
+	const unsigned waiting = ring->words[SIM_SQ_TAIL] - ring->words[SIM_SQ_HEAD];
 	unsigned n = to_submit < waiting ? to_submit : waiting;
 
 	if (n && sim_fault(SIM_ENTER_EBUSY))
@@ -422,14 +258,14 @@ static int submit(struct sim_ring *ring, unsigned to_submit)
 	if (n > 1 && sim_fault(SIM_PARTIAL_SUBMIT))
 		n = 1 + (unsigned)sim_below(n - 1);
 	for (unsigned i = 0; i < n; i++) {
-		unsigned at = ring->words[SQ_HEAD] & ring->words[SQ_MASK];
+		unsigned at = ring->words[SIM_SQ_HEAD] & ring->words[SIM_SQ_MASK];
 
 		if (ring->array)
 			at = ring->array[at];
 		sim_request_submit(ring, &ring->sqes[at]);
 		/* The entry is the application's again: whoever looks at it later looks at this. */
 		memset(&ring->sqes[at], 0xdb, sizeof(ring->sqes[at]));
-		ring->words[SQ_HEAD]++;
+		ring->words[SIM_SQ_HEAD]++;
 	}
 	return (int)n;
 }
@@ -519,58 +355,4 @@ int sim_uring_enter(int fd, unsigned to_submit, unsigned want, unsigned flags, c
 	if (rc == -EBADR)
 		ring->dropped = false; /* only who is told of it */
 	return rc;
-}
-
-/* --- registering ----------------------------------------------------------------------------- */
-
-static int register_buffers(struct sim_ring *ring, const struct io_uring_buf_reg *reg)
-{
-	if (sim_fault(SIM_BUFFERS_REFUSED))
-		return -ENOMEM;
-	if (ring->buffers.ring || !reg->ring_entries ||
-	    (reg->ring_entries & (reg->ring_entries - 1)))
-		return -EINVAL;
-	ring->buffers = (struct sim_buffers){.ring = (void *)(uintptr_t)reg->ring_addr,
-					     .entries = reg->ring_entries,
-					     .owner = sim_alloc(reg->ring_entries)};
-	return 0;
-}
-
-static int unregister_buffers(struct sim_ring *ring)
-{
-	sim_free(ring->buffers.owner);
-	ring->buffers = (struct sim_buffers){0};
-	return 0;
-}
-
-static int register_ring(struct sim_ring *ring, struct io_uring_rsrc_update *update)
-{
-	if (sim_fault(SIM_RING_FD_REFUSED))
-		return -EINVAL;
-	ring->registered = true;
-	update->offset = ring->task->number;
-	return 1;
-}
-
-int sim_uring_register(int fd, unsigned opcode, void *arg, unsigned count)
-{
-	struct sim_file *file = sim_file_of(fd);
-
-	if (!file || file->kind != SIM_RING || count != 1) {
-		sim_violation("io_uring_register of %u for descriptor %d", opcode, fd);
-		return -EBADF;
-	}
-	switch (opcode) {
-	case IORING_REGISTER_RING_FDS:
-		return register_ring(file->ring, arg);
-	case IORING_UNREGISTER_RING_FDS:
-		file->ring->registered = false;
-		return 1;
-	case IORING_REGISTER_PBUF_RING:
-		return register_buffers(file->ring, arg);
-	case IORING_UNREGISTER_PBUF_RING:
-		return unregister_buffers(file->ring);
-	default:
-		return -EINVAL;
-	}
 }

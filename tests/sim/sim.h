@@ -243,7 +243,8 @@ void sim_files_describe(void);
 struct sim_file *sim_file_at(unsigned index);
 void sim_eventfd_ring(struct sim_file *file, uint64_t value);
 
-/* --- rings: ring.c, request.c ---------------------------------------------------------------- */
+/* --- rings: ring_open.c, ring.c, request.c
+ * ---------------------------------------------------------------- */
 
 struct sim_request {
 	struct sim_request *next;
@@ -277,6 +278,22 @@ struct sim_buffers {
 	uint16_t head;
 	uint16_t seen; /* entries up to here were looked at */
 	unsigned char *owner;
+};
+
+/* Where things lie in the words that both sides share. */
+enum {
+	SIM_SQ_HEAD,
+	SIM_SQ_TAIL,
+	SIM_SQ_MASK,
+	SIM_SQ_ENTRIES,
+	SIM_SQ_FLAGS,
+	SIM_SQ_DROPPED,
+	SIM_CQ_HEAD = 16,
+	SIM_CQ_TAIL,
+	SIM_CQ_MASK,
+	SIM_CQ_ENTRIES,
+	SIM_CQ_OVERFLOWED,
+	SIM_WORDS = 32,
 };
 
 struct sim_ring {
