@@ -240,7 +240,7 @@ stress   := $(patsubst %.c,%,$(wildcard tests/stress/*.c))
 e2e      := $(patsubst %.c,%,$(wildcard tests/e2e/test_*.c))
 bench    := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 tools    := $(patsubst %.c,%,$(filter-out $(e2e:%=%.c),$(wildcard tests/e2e/*.c)))
-scripts  := $(wildcard tests/cpp/*.sh tests/e2e/*.sh tests/mutate/wake.sh)
+scripts  := $(wildcard tests/cpp/*.sh tests/e2e/*.sh tests/sim/*.sh tests/mutate/wake.sh)
 threaded := $(filter-out $(CONFINED),$(filter $(THREADED),$(unit) $(stress)))
 cmocka   := $(unit) $(e2e)
 # Without the upper floors there are no servers to test.
