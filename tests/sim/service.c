@@ -21,6 +21,8 @@
 #define ADDRESS	   "127.0.0.1:7000"
 #define FRAME_HEAD 2
 
+#define STOP_MOST_NS (15 * SIM_S)
+
 struct sim_plan sim_plan;
 
 struct waiter {
@@ -43,6 +45,8 @@ static struct {
 	bool serving;
 	bool waiting; /* main waits until all clients are done */
 	bool ended;
+	uint64_t stop_ns; /* when it was asked to stop */
+	uint64_t end_ns;
 	int rc;
 	uint16_t port;
 	struct quoit_reason why;
@@ -336,6 +340,7 @@ void *sim_service_main(void *unused)
 	s.serving = true;
 	wait_for_stop_time();
 	s.serving = false;
+	s.stop_ns = sim.now_ns;
 	quoit_runtime_stop(s.runtime, sim_plan.stop_timeout_ns);
 	if (sim_plan.stop_twice) {
 		sim_fault_note(SIM_STOP_TWICE);
@@ -343,6 +348,7 @@ void *sim_service_main(void *unused)
 		quoit_runtime_stop(s.runtime, sim_plan.stop_timeout_ns / 2);
 	}
 	s.rc = quoit_runtime_wait(s.runtime, &s.why);
+	s.end_ns = sim.now_ns;
 	s.ended = true;
 	return NULL;
 }
@@ -392,6 +398,19 @@ static bool may_be_cut_off(void)
 	       sim_fault_drawn(SIM_CLIENT_IDLE);
 }
 
+/* Not only at its deadline, which is far away: what may hold a stop up takes seconds. */
+static void check_stop_time(void)
+{
+	const uint64_t from =
+		s.stop_ns > sim_plan.chaos_until_ns ? s.stop_ns : sim_plan.chaos_until_ns;
+
+	if (sim.lost || sim_fault_drawn(SIM_CLIENT_VANISHES) || sim_fault_drawn(SIM_CLIENT_DEAF))
+		return; /* who takes nothing is cut off at the deadline */
+	if (s.end_ns > from + STOP_MOST_NS)
+		sim_violation("the stop took %llu ms after all faults were over",
+			      (unsigned long long)((s.end_ns - from) / SIM_MS));
+}
+
 void sim_service_check(void)
 {
 	if (s.started < 0) {
@@ -409,6 +428,7 @@ void sim_service_check(void)
 	}
 	if (s.rc < 0 && (s.rc != -ETIMEDOUT || !may_be_cut_off()))
 		sim_violation("the runtime ends with %d: %s", s.rc, s.why.text);
+	check_stop_time();
 	if (s.asks)
 		sim_violation("%u calls were never answered", s.asks);
 	sim_mail_check();
