@@ -423,6 +423,11 @@ soak-rings: ## A thousand million items through each kind of ring (SOAK_COUNT SO
 	$(call again,$(VARIANT)) build/$(VARIANT)/$(soak)
 	@$(setarch) build/$(VARIANT)/$(soak)
 
+stop: export STOP_COUNT ?= 200
+stop: ## Two hundred stops under load: nothing accepted is lost, nothing is left (STOP_COUNT SEED)
+	$(call again,$(VARIANT)) build/$(VARIANT)/tests/stress/stop
+	@$(setarch) build/$(VARIANT)/tests/stress/stop
+
 model: ## Explore the interleavings of the rings and the wake-up protocol, all that are bounded
 	$(call again,model) build/model/$(model)
 	@build/model/$(model) --full
@@ -524,8 +529,8 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings model sim mutate \
-	mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers format \
+.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop model sim \
+	mutate mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers format \
 	deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
