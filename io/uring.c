@@ -26,8 +26,9 @@ static unsigned publish_entries(struct quoit_uring *uring)
 
 static int note_result(struct quoit_uring *uring, int entered)
 {
-	if (entered >= 0) {
+	if (quoit_likely(entered >= 0)) {
 		quoit_count(&uring->counts.submitted, (uint64_t)entered);
+		uring->refused = 0;
 		return 0;
 	}
 	switch (entered) {
@@ -39,7 +40,13 @@ static int note_result(struct quoit_uring *uring, int entered)
 		uring->lost = true;
 		quoit_count(&uring->counts.dropped_resyncs, 1);
 		return 0;
+	case -EBUSY:
+	case -EAGAIN:
+	case -ENOMEM:
+		uring->refused++;
+		return entered;
 	default:
+		uring->failed = entered;
 		return entered;
 	}
 }
@@ -47,6 +54,8 @@ static int note_result(struct quoit_uring *uring, int entered)
 static int enter(struct quoit_uring *uring, unsigned wait_for, unsigned flags,
 		 const struct quoit_getevents_arg *arg)
 {
+	if (quoit_unlikely(uring->failed))
+		return uring->failed;
 	quoit_count(&uring->counts.enters, 1);
 	return note_result(uring,
 			   quoit__uring_enter(uring->enter_fd, publish_entries(uring), wait_for,
@@ -80,16 +89,34 @@ int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t g
 		     &arg);
 }
 
+static void make_room(struct quoit_uring *uring)
+{
+	quoit_count(&uring->counts.enters_forced, 1);
+	(void)quoit_uring_submit(uring); /* the caller looks whether there is room */
+}
+
 struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(uring->ring);
 
 	if (quoit_unlikely(!sqe) && !uring->guest) {
-		quoit_count(&uring->counts.enters_forced, 1);
-		(void)quoit_uring_submit(uring); /* a NULL below says that it failed */
+		make_room(uring);
 		sqe = io_uring_get_sqe(uring->ring);
 	}
 	return sqe;
+}
+
+int quoit_uring_sqes(struct quoit_uring *uring, unsigned n, struct io_uring_sqe **sqes)
+{
+	if (n > uring->ring->sq.ring_entries)
+		return -E2BIG;
+	if (io_uring_sq_space_left(uring->ring) < n && !uring->guest)
+		make_room(uring);
+	if (io_uring_sq_space_left(uring->ring) < n)
+		return -EBUSY;
+	for (unsigned i = 0; i < n; i++)
+		sqes[i] = io_uring_get_sqe(uring->ring);
+	return 0;
 }
 
 bool quoit_uring_needs_enter(const struct quoit_uring *uring)

@@ -44,7 +44,9 @@ struct quoit_uring {
 	unsigned wait_flags;
 	bool guest; /* the ring is the application's: it enters the kernel and reaps */
 	bool can_gather;
-	bool lost; /* a completion was lost: everything multishot must be armed again */
+	bool lost;	  /* a completion was lost: everything multishot must be armed again */
+	unsigned refused; /* enters in a row that the kernel refused in passing */
+	int failed;	  /* -errno of the one that it refused for good: no more are made */
 	struct quoit_op_class classes[QUOIT_OP_KINDS];
 	struct quoit_uring_counts counts;
 };
@@ -79,6 +81,12 @@ QUOIT_MUST_CHECK int quoit_uring_attach(struct quoit_uring *uring, struct io_uri
 /* Close it. Every operation must have ended. A guest's ring stays as it is. */
 void quoit_uring_close(struct quoit_uring *uring);
 
+/*
+ * Close the descriptor only: the kernel ends what it still has by and by, and the memory of all
+ * that must stay for good, the queues' among it.
+ */
+void quoit_uring_abandon(struct quoit_uring *uring);
+
 /* Say where the objects of a kind live and who handles their completions. */
 void quoit_uring_class(struct quoit_uring *uring, enum quoit_op_kind kind, void *base,
 		       size_t stride, quoit_op_fn fn);
@@ -89,6 +97,15 @@ void quoit_uring_class(struct quoit_uring *uring, enum quoit_op_kind kind, void 
  * when the kernel takes nothing at all (it is out of memory, or the CQ is full), or for a guest.
  */
 struct io_uring_sqe *quoit_uring_sqe(struct quoit_uring *uring);
+
+/*
+ * The next n free entries at once, for a chain of linked ones: it must not be cut in two by a
+ * submission in its middle, which ends a chain for the kernel.
+ *
+ * Errors: -E2BIG more than the queue has; -EBUSY no room now, and nothing was taken.
+ */
+QUOIT_MUST_CHECK int quoit_uring_sqes(struct quoit_uring *uring, unsigned n,
+				      struct io_uring_sqe **sqes);
 
 /* Tag a prepared entry with its owner, and count what the kernel owes. */
 QUOIT_HOT void quoit_uring_tag(struct io_uring_sqe *sqe, enum quoit_op_kind kind,
@@ -105,8 +122,9 @@ QUOIT_HOT unsigned quoit_uring_unsubmitted(const struct quoit_uring *uring)
 }
 
 /*
- * Submit everything, and let the kernel post what has completed. Gives 0; -EBUSY or -EAGAIN when
- * the kernel wants completions reaped first.
+ * Submit everything, and let the kernel post what has completed. Gives 0; -EBUSY, -EAGAIN or
+ * -ENOMEM when it cannot do that now, so that the same entries go with the next enter; anything
+ * else is for good, and the answer from then on.
  */
 int quoit_uring_submit(struct quoit_uring *uring);
 

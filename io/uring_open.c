@@ -178,6 +178,10 @@ static int map_ring(struct io_uring *ring, const struct io_uring_params *params,
 		quoit__sys_munmap(shared, ring->sq.ring_sz);
 		return rc;
 	}
+	/* It is shared memory: a forked child would prepare entries in its parent's queue. */
+	(void)quoit__sys_madvise(shared, ring->sq.ring_sz, MADV_DONTFORK);
+	(void)quoit__sys_madvise(entries, params->sq_entries * sizeof(struct io_uring_sqe),
+				 MADV_DONTFORK);
 	ring->sq.ring_ptr = ring->cq.ring_ptr = shared;
 	ring->sq.sqes = entries;
 	fill_sq(&ring->sq, params, shared);
@@ -252,19 +256,24 @@ int quoit_uring_attach(struct quoit_uring *uring, struct io_uring *ring, struct 
 	return 0;
 }
 
-void quoit_uring_close(struct quoit_uring *uring)
+void quoit_uring_abandon(struct quoit_uring *uring)
 {
-	struct io_uring_sq *sq = &uring->own.sq;
-
-	if (uring->guest)
-		return;
 	if (uring->enter_flags & IORING_ENTER_REGISTERED_RING) {
 		struct io_uring_rsrc_update update = {.offset = (unsigned)uring->enter_fd};
 
 		(void)quoit__uring_register(uring->ring->ring_fd, IORING_UNREGISTER_RING_FDS,
 					    &update, 1); /* the thread's end would do it too */
 	}
+	quoit__sys_close(uring->ring->ring_fd);
+}
+
+void quoit_uring_close(struct quoit_uring *uring)
+{
+	struct io_uring_sq *sq = &uring->own.sq;
+
+	if (uring->guest)
+		return;
 	quoit__sys_munmap(sq->sqes, sq->ring_entries * sizeof(struct io_uring_sqe));
 	quoit__sys_munmap(sq->ring_ptr, sq->ring_sz);
-	quoit__sys_close(uring->ring->ring_fd);
+	quoit_uring_abandon(uring);
 }

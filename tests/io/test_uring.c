@@ -30,6 +30,7 @@ static struct {
 	unsigned refuse; /* flags that it does not know */
 	unsigned lacks;	 /* features taken from its answer */
 	int enter;	 /* errno that the next io_uring_enter fails with */
+	unsigned takes;	 /* at most so many entries of the next io_uring_enter */
 	unsigned setups;
 	uint32_t gathered_us; /* what the last sleep wanted to gather for */
 } fault;
@@ -85,6 +86,11 @@ long __wrap_syscall(long number, ...)
 
 		fault.enter = 0;
 		return refuse(error);
+	}
+	if (number == SYS_io_uring_enter && fault.takes && a[1] > fault.takes) {
+		a[1] = fault.takes;
+		a[2] = 0; /* it does not wait then */
+		fault.takes = 0;
 	}
 	if (number == SYS_io_uring_enter && a[3] & IORING_ENTER_EXT_ARG)
 		fault.gathered_us = ((const struct quoit_getevents_arg *)a[4])->min_wait_us;
@@ -291,17 +297,14 @@ static void a_completion_of_no_known_kind_is_counted_and_dropped(void **state)
 
 static void an_enter_that_fails_in_passing_loses_nothing(void **state)
 {
-	static const struct {
-		int error;
-		int answer;
-	} cases[] = {{EINTR, 0}, {ETIME, 0}, {EBUSY, -EBUSY}, {EAGAIN, -EAGAIN}};
+	static const int errors[] = {EINTR, ETIME, EBUSY, EAGAIN, ENOMEM};
 
 	(void)state;
 	open_ring();
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		prepare_nop(&things[i]);
-		fault.enter = cases[i].error;
-		assert_int_equal(quoit_uring_submit(&uring), cases[i].answer);
+		fault.enter = errors[i];
+		assert_int_equal(quoit_uring_submit(&uring), i < 2 ? 0 : -errors[i]);
 		assert_int_equal(quoit_uring_unsubmitted(&uring), 1);
 		assert_int_equal(quoit_uring_submit(&uring), 0);
 		assert_int_equal(quoit_uring_reap(&uring, 10), 1);
@@ -311,6 +314,104 @@ static void an_enter_that_fails_in_passing_loses_nothing(void **state)
 	assert_int_equal(quoit_uring_submit(&uring), 0);
 	assert_true(uring.lost);
 	assert_int_equal(uring.counts.dropped_resyncs, 1);
+}
+
+static void prepare_chain(unsigned n)
+{
+	struct io_uring_sqe *sqes[THINGS];
+
+	assert_int_equal(quoit_uring_sqes(&uring, n, sqes), 0);
+	for (unsigned i = 0; i < n; i++) {
+		if (i)
+			io_uring_prep_nop(sqes[i]);
+		else
+			io_uring_prep_read(sqes[i], -1, NULL, 1,
+					   0); /* fails, and so do all behind it */
+		sqes[i]->flags |= i + 1 < n ? IOSQE_IO_LINK : 0;
+		quoit_uring_tag(sqes[i], QUOIT_OP_RECV, &things[i].owner);
+	}
+}
+
+/* Wherever the queue is when the chain begins: cut in two, its second part would succeed. */
+static void a_chain_is_never_cut_by_a_full_queue(void **state)
+{
+	enum {
+		CHAIN = 8
+	};
+
+	(void)state;
+	open_ring();
+	for (unsigned before = 0; before <= 64; before++) {
+		for (unsigned i = 0; i < before; i++)
+			prepare_nop(&things[CHAIN + i % CHAIN]);
+		prepare_chain(CHAIN);
+		assert_int_equal(quoit_uring_submit(&uring), 0);
+		assert_int_equal(quoit_uring_reap(&uring, 1000), before + CHAIN);
+		assert_int_equal(things[0].res, -EBADF);
+		for (unsigned i = 1; i < CHAIN; i++)
+			assert_int_equal(things[i].res, -ECANCELED);
+	}
+	assert_int_equal(uring.counts.enters_forced, CHAIN);
+	assert_int_equal(things[CHAIN - 1].completed, 65);
+}
+
+static void entries_for_a_chain_are_given_all_or_none(void **state)
+{
+	struct io_uring_sqe *sqes[65];
+
+	(void)state;
+	open_ring();
+	for (unsigned i = 0; i < 60; i++)
+		prepare_nop(&things[i]);
+	assert_int_equal(quoit_uring_sqes(&uring, 65, sqes), -E2BIG);
+	fault.enter = EBUSY;
+	assert_int_equal(quoit_uring_sqes(&uring, 5, sqes), -EBUSY);
+	assert_int_equal(quoit_uring_unsubmitted(&uring), 60);
+	uring.guest = true; /* the application submits */
+	assert_int_equal(quoit_uring_sqes(&uring, 5, sqes), -EBUSY);
+	assert_int_equal(quoit_uring_unsubmitted(&uring), 60);
+	uring.guest = false;
+	prepare_chain(64);
+	assert_int_equal(quoit_uring_submit(&uring), 0);
+	assert_int_equal(quoit_uring_reap(&uring, 1000), 60 + 64);
+}
+
+/* The kernel may take fewer than it is given: the rest goes with the next enter, in order. */
+static void what_the_kernel_did_not_take_goes_with_the_next_enter(void **state)
+{
+	(void)state;
+	open_ring();
+	for (unsigned i = 0; i < THINGS; i++)
+		prepare_nop(&things[i]);
+	for (unsigned left = THINGS; left; left -= 16) {
+		fault.takes = 16;
+		assert_int_equal(quoit_uring_unsubmitted(&uring), left);
+		assert_int_equal(quoit_uring_sleep(&uring, QUOIT_URING_NO_TIMEOUT, 0), 0);
+	}
+	assert_int_equal(quoit_uring_unsubmitted(&uring), 0);
+	assert_int_equal(uring.counts.submitted, THINGS);
+	assert_int_equal(quoit_uring_reap(&uring, 1000), THINGS);
+	for (unsigned i = 0; i < THINGS; i++)
+		assert_int_equal(order[i], i);
+}
+
+static void an_enter_that_fails_for_good_is_the_last_one(void **state)
+{
+	static const int errors[] = {EBADF, EBADFD, ENXIO, EEXIST, EFAULT, EOPNOTSUPP, EINVAL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		open_ring();
+		prepare_nop(&things[0]);
+		fault.enter = errors[i];
+		assert_int_equal(quoit_uring_submit(&uring), -errors[i]);
+		assert_int_equal(quoit_uring_submit(&uring), -errors[i]);
+		assert_int_equal(quoit_uring_sleep(&uring, QUOIT_URING_NO_TIMEOUT, 0), -errors[i]);
+		assert_int_equal(uring.counts.enters, 1);
+		assert_int_equal(uring.counts.submitted, 0);
+		close_ring(NULL);
+		is_open = false;
+	}
 }
 
 /* --- refused --------------------------------------------------------------------------------- */
@@ -386,6 +487,10 @@ int main(void)
 		CASE(a_sleep_gathers_no_longer_than_its_time),
 		CASE(a_completion_of_no_known_kind_is_counted_and_dropped),
 		CASE(an_enter_that_fails_in_passing_loses_nothing),
+		CASE(a_chain_is_never_cut_by_a_full_queue),
+		CASE(entries_for_a_chain_are_given_all_or_none),
+		CASE(what_the_kernel_did_not_take_goes_with_the_next_enter),
+		CASE(an_enter_that_fails_for_good_is_the_last_one),
 		CASE(each_refusal_has_its_reason_and_what_to_do),
 		CASE(what_is_newer_than_the_floor_is_dropped_when_it_is_refused),
 		CASE(a_kernel_below_the_floor_is_refused_and_nothing_stays_open),
