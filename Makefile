@@ -216,6 +216,8 @@ LDFLAGS_tests/rings/test_spsc_create    := -Wl,--wrap=mmap,--wrap=munmap
 LDFLAGS_tests/rings/test_wait           := -Wl,--wrap=clock_gettime,--wrap=sched_yield \
                                            -Wl,--wrap=clock_nanosleep
 LDFLAGS_tests/runtime/test_enters       := -Wl,--wrap=syscall
+LDFLAGS_tests/runtime/test_faults      := -Wl,--wrap=syscall,--wrap=pthread_create,--wrap=mmap
+LDFLAGS_tests/runtime/test_start       := $(LDFLAGS_tests/runtime/test_faults)
 LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap
 TIMEOUT_tests/lint/tidy.sh   := 120

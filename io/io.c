@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* io.c - one core's share of the kernel: opened as a whole, attended to once a turn. */
+#include <quoit/numa/sys_internal.h>
+
 #include <quoit/io/io_internal.h>
 
 #include <errno.h>
@@ -268,4 +270,33 @@ void quoit_io_abort(struct quoit_io *io, int reason)
 {
 	for_each_live(&io->listeners, close_listener, 0);
 	for_each_live(&io->streams, end_stream, reason);
+}
+
+static void give_up_stream(struct quoit_op_owner *owner, int reason)
+{
+	quoit_stream_give_up((void *)owner, reason);
+}
+
+void quoit_io_give_up(struct quoit_io *io, int reason)
+{
+	for_each_live(&io->listeners, close_listener, 0);
+	for_each_live(&io->streams, give_up_stream, reason);
+}
+
+static void abandon_listener(struct quoit_op_owner *owner, int unused)
+{
+	(void)unused;
+	quoit__sys_close(((struct quoit_listener *)owner)->fd);
+}
+
+static void abandon_stream(struct quoit_op_owner *owner, int unused)
+{
+	(void)unused;
+	quoit__sys_close(((struct quoit_stream *)owner)->fd);
+}
+
+void quoit_io_abandon(struct quoit_io *io)
+{
+	for_each_live(&io->listeners, abandon_listener, 0);
+	for_each_live(&io->streams, abandon_stream, 0);
 }

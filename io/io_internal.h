@@ -77,6 +77,13 @@ unsigned quoit_io_degraded(const struct quoit_io *io);
 /* End every stream now, whatever it owes. */
 void quoit_io_abort(struct quoit_io *io, int reason);
 
+/*
+ * The kernel does not end the operations of what is left: tell every stream's end, once, as if it
+ * had; and after the loop's last turn close the descriptors. The memory must stay.
+ */
+void quoit_io_give_up(struct quoit_io *io, int reason);
+void quoit_io_abandon(struct quoit_io *io);
+
 /* Streams and listeners that have not ended. */
 QUOIT_HOT uint32_t quoit_io_live(const struct quoit_io *io)
 {

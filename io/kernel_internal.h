@@ -71,6 +71,11 @@ static inline int quoit__net_name(int fd, struct sockaddr *address, socklen_t *b
 	return quoit__result(getsockname(fd, address, bytes));
 }
 
+static inline int quoit__net_peer(int fd, struct sockaddr *address, socklen_t *bytes)
+{
+	return quoit__result(getpeername(fd, address, bytes));
+}
+
 /* Bytes sent that the peer has not acknowledged yet, its end (FIN) among them. */
 static inline int quoit__net_unacknowledged(int fd)
 {

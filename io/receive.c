@@ -131,6 +131,7 @@ static void take_buffer(struct quoit_stream *stream, int res, uint32_t flags)
 	if (res > 0) {
 		quoit_count(&io->counts.receives, 1);
 		quoit_count(&io->counts.bytes_in, (uint64_t)res);
+		stream->moved_ns = io->now_ns;
 		take_in(stream, data, (size_t)res);
 	}
 	quoit_bufring_give(&io->bufs, id);

@@ -162,6 +162,7 @@ void quoit_stream_sent(struct quoit_op_owner *owner, int res, uint32_t flags, bo
 	if (res > 0) {
 		quoit_count(&io->counts.sends, 1);
 		quoit_count(&io->counts.bytes_out, (uint64_t)res);
+		stream->moved_ns = io->now_ns;
 		drop_sent(stream, (size_t)res);
 	} else if (res != -EINTR && res != -EAGAIN) {
 		quoit_stream_end(stream, res);

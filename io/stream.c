@@ -41,7 +41,8 @@ struct quoit_stream *quoit_stream_adopt(struct quoit_io *io, struct quoit_listen
 					.io = io,
 					.events = &listener->events,
 					.listener = listener,
-					.ctx = listener->ctx};
+					.ctx = listener->ctx,
+					.moved_ns = io->now_ns};
 	quoit_link_init(&stream->sending);
 	quoit_link_init(&stream->waiting);
 	quoit_link_init(&stream->attention);
@@ -54,6 +55,16 @@ struct quoit_stream *quoit_stream_adopt(struct quoit_io *io, struct quoit_listen
 	return stream;
 }
 
+/* Once, also if it was given up before the kernel let go of it after all. */
+static void tell_closed(struct quoit_stream *stream)
+{
+	if (stream->state & QUOIT_STREAM_GIVEN_UP)
+		return;
+	if (stream->events->closed)
+		stream->events->closed(stream, stream->reason, stream->ctx);
+	quoit_count(&stream->io->counts.closed, 1);
+}
+
 /* The last completion has come: nothing of the stream is the kernel's any more. */
 static void bury(struct quoit_stream *stream)
 {
@@ -62,15 +73,13 @@ static void bury(struct quoit_stream *stream)
 
 	quoit_stream_drop_unsent(stream);
 	quoit_inbox_keep(io, &stream->inbox, 0);
-	if (stream->events->closed)
-		stream->events->closed(stream, stream->reason, stream->ctx);
+	tell_closed(stream);
 	quoit_link_remove(&stream->attention); /* the handler may have asked for something */
 	quoit_link_remove(&stream->sending);
 	quoit_link_remove(&stream->waiting);
 	quoit_link_remove(&stream->lingering);
 	quoit__sys_close(stream->fd);
 	quoit_slab_give(&io->streams, &stream->owner);
-	quoit_count(&io->counts.closed, 1);
 	quoit_listener_stream_closed(listener);
 }
 
@@ -99,6 +108,13 @@ void quoit_stream_end(struct quoit_stream *stream, int reason)
 	else
 		quoit_stream_drop_unsent(stream); /* others may need the memory in this very turn */
 	quoit_stream_attend_later(stream);
+}
+
+void quoit_stream_give_up(struct quoit_stream *stream, int reason)
+{
+	quoit_stream_end(stream, reason);
+	tell_closed(stream);
+	stream->state |= QUOIT_STREAM_GIVEN_UP;
 }
 
 /* Nothing more is sent, and what is left must reach the peer: end it if nothing moves any more. */

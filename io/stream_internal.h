@@ -33,6 +33,7 @@ enum quoit_stream_state {
 	QUOIT_STREAM_ENDING = 1 << 14,	  /* shut down: waits for its last completion */
 	QUOIT_STREAM_CORKED = 1 << 15,	  /* what is unsent waits until it is let go */
 	QUOIT_STREAM_LINGERING = 1 << 16, /* all is sent: waits until the peer has it */
+	QUOIT_STREAM_GIVEN_UP = 1 << 17,  /* its end was told, but the kernel still has it */
 };
 
 struct quoit_stream {
@@ -67,6 +68,7 @@ struct quoit_stream {
 
 	struct quoit_link waiting;   /* in bufs->waiting */
 	struct quoit_link attention; /* in io->attention */
+	uint64_t moved_ns;	     /* when bytes last came or left: how long it has been stuck */
 	int reason;
 };
 
@@ -88,6 +90,12 @@ void quoit_stream_attend(struct quoit_stream *stream);
 
 /* Shut down now; what the kernel holds is waited for. */
 void quoit_stream_end(struct quoit_stream *stream, int reason);
+
+/*
+ * The kernel does not let go of it: tell its end, once, as if it had. The descriptor is left to
+ * quoit_io_abandon(), and its memory to the kernel.
+ */
+void quoit_stream_give_up(struct quoit_stream *stream, int reason);
 
 /* The runtime stops: leave as soon as nothing is owed. */
 void quoit_stream_leave(struct quoit_stream *stream);

@@ -144,6 +144,11 @@ static inline int quoit__sys_getcpu_node(void)
 	return rc < 0 ? rc : (int)node;
 }
 
+static inline int quoit__sys_getpid(void)
+{
+	return (int)getpid();
+}
+
 static inline int quoit__sys_gettid(void)
 {
 	return (int)syscall(SYS_gettid);

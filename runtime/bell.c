@@ -67,7 +67,7 @@ static void bell_failed(struct quoit_op_owner *owner, int res, uint32_t flags, b
 void quoit_loop_ring(struct quoit_loop *loop, uint32_t i)
 {
 	struct quoit_bell *bell = &loop->bells[i];
-	struct io_uring_sqe *sqe = io_uring_get_sqe(loop->uring.ring);
+	struct io_uring_sqe *sqe = loop->uring.failed ? NULL : io_uring_get_sqe(loop->uring.ring);
 
 	if (!sqe) {
 		quoit_count(&loop->counts.bells_failed, 1);

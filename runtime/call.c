@@ -90,6 +90,7 @@ QUOIT_HOT struct quoit_frame *begin(struct quoit_mail *mail, struct quoit_peer *
 	frame->fn = fn;
 	frame->ctx = ctx;
 	frame->lent = true;
+	frame->begun = (uint32_t)(mail->loop->now_ns >> QUOIT_FRAME_AGE);
 	slot->depth = (uint8_t)depth;
 	slot->token = token_of(peer, frame);
 	if (len)

@@ -139,8 +139,11 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 
 void quoit_core_close(struct quoit_core *core)
 {
-	if (core->leaked)
+	if (core->leaked) {
+		quoit_io_abandon(&core->io);
+		quoit_uring_abandon(&core->loop.uring);
 		return;
+	}
 	quoit_io_close(&core->io);
 	quoit_loop_close(&core->loop);
 }
@@ -150,10 +153,9 @@ void quoit_core_free(struct quoit_core *core)
 	struct quoit_region region = core->region; /* the struct goes with it */
 
 	quoit_outside_release(core->mail.outside);
-	if (core->leaked)
-		return;
 	quoit_loop_close_bell(&core->loop);
-	quoit_region_close(&region);
+	if (!core->leaked)
+		quoit_region_close(&region);
 }
 
 /* --- turning by hand ------------------------------------------------------------------------- */

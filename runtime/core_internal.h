@@ -41,6 +41,7 @@ struct quoit_core {
 	bool abandoned;	      /* and they did not even end then */
 	bool by_hand;	      /* the runtime has turned the loop for the last time */
 	bool leaked;	      /* somebody never let go: its memory must stay */
+	bool broken;	      /* its io_uring works no more */
 	struct quoit_reason why;
 	void *user;
 };

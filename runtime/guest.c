@@ -124,6 +124,8 @@ int quoit_loop_run_ready(struct quoit_loop *loop)
 		quoit_loop_is_awake(loop);
 		(void)quoit_loop_work(loop);
 		quoit_loop_enter_if_needed(loop);
+		if (loop->uring.failed)
+			return loop->uring.failed;
 		if (may_wait(loop)) {
 			quoit_loop_enter_if_needed(loop); /* the alarm */
 			if (!quoit_uring_has_news(&loop->uring))

@@ -77,8 +77,7 @@ close_uring:
 static int make(struct io_uring *ring, const struct quoit_loop_options *given, size_t bytes,
 		struct quoit_loop **made, struct quoit_reason *why)
 {
-	const struct quoit_region_options place = {
-		.bytes = sizeof(struct quoit_loop), .node = -1, .dontfork = true};
+	const struct quoit_region_options place = {.bytes = sizeof(struct quoit_loop), .node = -1};
 	struct quoit_loop_options o;
 	struct quoit_region region = {0};
 	struct quoit_loop *loop;
@@ -89,6 +88,8 @@ static int make(struct io_uring *ring, const struct quoit_loop_options *given, s
 	rc = quoit_region_open(&region, &place, why);
 	if (rc < 0)
 		return rc;
+	/* A child must not turn its parent's loop: it finds zeros, and so is told. */
+	(void)quoit__sys_madvise(region.base, region.bytes, MADV_WIPEONFORK);
 	loop = quoit_region_take(&region, sizeof(*loop), QUOIT_ISOLATION);
 	QUOIT_ASSERT(loop); /* the region was sized for it */
 	loop->region = region;
@@ -143,7 +144,9 @@ static int let_go(struct quoit_loop *loop)
 	}
 	for (unsigned i = 0; i < LETTING_GO_MOST && !has_let_go(loop); i++)
 		quoit_loop_turn_for(loop, LETTING_GO_NS);
-	return has_let_go(loop) ? 0 : -ETIMEDOUT;
+	if (has_let_go(loop))
+		return 0;
+	return loop->uring.failed ? loop->uring.failed : -ETIMEDOUT;
 }
 
 int quoit_loop_destroy(struct quoit_loop *loop)
@@ -172,6 +175,8 @@ int quoit_loop_destroy(struct quoit_loop *loop)
 
 int quoit_loop_check(const struct quoit_loop *loop, enum quoit_loop_kind kind)
 {
+	if (quoit_unlikely(loop->kind == QUOIT_LOOP_ELSEWHERE))
+		return -ECHILD;
 	if (loop->in_turn)
 		return -EDEADLK;
 	if (loop->kind == QUOIT_LOOP_OF_CORE)
@@ -205,7 +210,7 @@ int quoit_loop_run_once(struct quoit_loop *loop, uint64_t timeout_ns)
 	quoit_loop_rest(loop, may_rest ? timeout_ns : 0);
 	if (may_rest && timeout_ns)
 		quoit_loop_turn_for(loop, 0); /* what ended the sleep */
-	return 0;
+	return loop->uring.failed;
 }
 
 /* Is a stop wanted? Only once for each. */
@@ -217,10 +222,12 @@ static bool take_stop(struct quoit_loop *loop)
 
 int quoit_loop_run(struct quoit_loop *loop)
 {
-	const int rc = check_driver(loop);
+	int rc = check_driver(loop);
 
-	while (!rc && !take_stop(loop))
+	while (!rc && !take_stop(loop)) {
 		quoit_loop_turn_for(loop, QUOIT_FOREVER);
+		rc = loop->uring.failed;
+	}
 	return rc;
 }
 
@@ -241,6 +248,7 @@ int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(void *ctx), void 
 			return -ETIMEDOUT;
 		may_rest = quoit_loop_work(loop) && !done(ctx);
 		quoit_loop_rest(loop, may_rest ? deadline - now : 0);
+		rc = loop->uring.failed;
 		now = deadline == UINT64_MAX ? now : quoit_clock_now_ns();
 	}
 	return rc;
@@ -248,7 +256,8 @@ int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(void *ctx), void 
 
 void quoit_loop_wake(struct quoit_loop *loop)
 {
-	(void)quoit_notify_ring(&loop->notify); /* open as long as the loop is */
+	if (quoit_likely(loop->kind != QUOIT_LOOP_ELSEWHERE))
+		(void)quoit_notify_ring(&loop->notify); /* open as long as the loop is */
 }
 
 void quoit_loop_stop(struct quoit_loop *loop)

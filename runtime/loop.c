@@ -52,7 +52,8 @@ int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries, struct quoit_b
 {
 	int rc;
 
-	*loop = (struct quoit_loop){.bells = bells, .bell_count = bell_count};
+	*loop = (struct quoit_loop){
+		.bells = bells, .bell_count = bell_count, .kind = QUOIT_LOOP_OF_CORE};
 	rc = quoit_uring_open(&loop->uring, sq_entries, why);
 	if (rc < 0)
 		return rc;

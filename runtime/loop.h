@@ -119,7 +119,8 @@ QUOIT_MUST_CHECK int quoit_loop_destroy(struct quoit_loop *loop);
  * and handle that. 0 does not sleep, QUOIT_FOREVER has no limit.
  *
  * Errors: -EDEADLK in a handler; -EPERM for a core's loop or one on an application's ring, which
- * others drive.
+ * others drive; -ECHILD in a forked child, which cannot use its parent's loops; what io_uring_enter
+ * says when it fails for good, which no loop survives.
  */
 QUOIT_MUST_CHECK int quoit_loop_run_once(struct quoit_loop *loop, uint64_t timeout_ns);
 

@@ -67,10 +67,11 @@ struct quoit_loop_counts {
 
 /* Who decides when the loop turns. */
 enum quoit_loop_kind {
-	QUOIT_LOOP_OF_CORE, /* the runtime */
-	QUOIT_LOOP_OWN,	    /* whoever made it */
-	QUOIT_LOOP_INSIDE,  /* the same, called by another loop that waits on our descriptor */
-	QUOIT_LOOP_GUEST,   /* the application whose io_uring it lives on */
+	QUOIT_LOOP_ELSEWHERE, /* another process: a forked child sees zeros here */
+	QUOIT_LOOP_OF_CORE,   /* the runtime */
+	QUOIT_LOOP_OWN,	      /* whoever made it */
+	QUOIT_LOOP_INSIDE,    /* the same, called by another loop that waits on our descriptor */
+	QUOIT_LOOP_GUEST,     /* the application whose io_uring it lives on */
 };
 
 struct quoit_loop {
@@ -207,7 +208,7 @@ QUOIT_HOT bool quoit_loop_bell_is_silent(const struct quoit_loop *loop)
 QUOIT_MUST_CHECK int quoit_alarm_open(struct quoit_loop *loop);
 void quoit_alarm_close(struct quoit_loop *loop);
 
-/* May the maker of a loop drive it in this way now? 0, -EDEADLK or -EPERM. */
+/* May the maker of a loop drive it in this way now? 0, -EDEADLK, -EPERM or -ECHILD. */
 int quoit_loop_check(const struct quoit_loop *loop, enum quoit_loop_kind kind);
 
 #endif

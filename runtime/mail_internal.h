@@ -45,10 +45,13 @@ struct quoit_frame {
 	void *ctx;
 	uint32_t generation;
 	uint32_t next_free;
-	uint8_t depth; /* its class; never changes */
-	bool lent;     /* the request, or its reply, is under way */
-	bool timed;    /* its timer is armed */
+	uint8_t depth;	/* its class; never changes */
+	bool lent;	/* the request, or its reply, is under way */
+	bool timed;	/* its timer is armed */
+	uint32_t begun; /* when, in units of 2^QUOIT_FRAME_AGE ns */
 };
+
+#define QUOIT_FRAME_AGE 20
 
 /* The deadline of a call; apart from the frame, which is touched by every call. */
 struct quoit_call_timer {

@@ -5,12 +5,16 @@
  * Before it sleeps, the loop raises its armed flag and looks once more at every ring with real
  * loads: a publisher that did not see the flag has published before that look (rings/notify.h).
  */
+#include <quoit/numa/sys_internal.h>
+
 #include <quoit/runtime/loop_internal.h>
 
 #include <quoit/numa/clock.h>
 
 #define SPIN_LEAST_NS  2000
 #define RELAXES_A_LOOK 8
+#define REFUSALS_MOST  16		/* enters in a row, before the loop pauses for each */
+#define PAUSE_NS       (1000 * 1000ull) /* between looks, where the kernel cannot be waited in */
 
 static struct quoit_source *source_of(struct quoit_link *link)
 {
@@ -139,10 +143,18 @@ static void sleep_now(struct quoit_loop *loop, uint64_t due_ns)
 	(void)quoit_uring_sleep(&loop->uring, due_ns, gather_ns); /* the next turn looks */
 }
 
+/* The kernel takes nothing, and so does not put us to sleep either. */
+static bool is_refused(const struct quoit_loop *loop)
+{
+	return loop->uring.failed || loop->uring.refused >= REFUSALS_MOST;
+}
+
 void quoit_loop_rest(struct quoit_loop *loop, uint64_t most_ns)
 {
 	const uint64_t due_ns = most_ns ? until_due(loop, most_ns) : 0;
 
+	if (quoit_unlikely(is_refused(loop)))
+		quoit__sys_sleep(quoit_min(most_ns, PAUSE_NS));
 	if (!due_ns) {
 		quoit_loop_enter_if_needed(loop);
 		return;

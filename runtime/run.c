@@ -14,8 +14,7 @@
 
 #include <quoit/numa/clock.h>
 
-#define SAME_SIGNAL_NS	(200 * 1000 * 1000ull)
-#define STOP_TIMEOUT_NS (10 * 1000 * 1000 * 1000ull)
+#define SAME_SIGNAL_NS (200 * 1000 * 1000ull)
 
 enum {
 	STATUS_GOOD = 0,
@@ -67,7 +66,8 @@ static int run_with_signals(const struct quoit_config *config, size_t bytes, int
 	if (quoit__runtime_start(config, bytes, &runtime, &why) < 0)
 		return complain(&why, STATUS_NOT_STARTED);
 	wait_for_end(runtime, signals,
-		     config->stop_timeout_ns ? config->stop_timeout_ns : STOP_TIMEOUT_NS, wanted);
+		     config->stop_timeout_ns ? config->stop_timeout_ns : QUOIT_STOP_TIMEOUT_NS,
+		     wanted);
 	return quoit_runtime_wait(runtime, &why) < 0 ? complain(&why, STATUS_CUT_OFF) : STATUS_GOOD;
 }
 

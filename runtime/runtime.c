@@ -245,6 +245,8 @@ static struct quoit_runtime *make_runtime(const struct quoit_config *config, siz
 	pthread_mutex_init(&runtime->lock, NULL);
 	pthread_cond_init(&runtime->met, NULL);
 	runtime->done_fd = quoit__sys_eventfd(0, EFD_CLOEXEC);
+	runtime->pid = quoit__sys_getpid();
+	runtime->deadline_ns = UINT64_MAX;
 	return runtime;
 }
 
@@ -283,6 +285,9 @@ int quoit__runtime_start(const struct quoit_config *config, size_t bytes,
 
 int quoit_runtime_wait(struct quoit_runtime *runtime, struct quoit_reason *why)
 {
+	if (!quoit_runtime_is_ours(runtime))
+		return quoit_reason_set(why, -ECHILD,
+					"this process was forked from the one that has the cores");
 	return join(runtime, runtime->cores, why);
 }
 

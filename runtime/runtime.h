@@ -67,7 +67,10 @@ struct quoit_config {
 	uint64_t coalesce_ns;
 	bool never_coalesce;
 
-	/* quoit_run() only: how long a signal lets the cores finish; default 10 s. */
+	/*
+	 * How long a signal to quoit_run(), or a core whose io_uring fails, lets the cores finish;
+	 * default 10 s.
+	 */
 	uint64_t stop_timeout_ns;
 };
 
@@ -107,8 +110,9 @@ static inline QUOIT_MUST_CHECK int quoit_runtime_start(const struct quoit_config
 
 /*
  * Begin to stop: no new connections, no new requests; what was accepted is answered first, but not
- * after `timeout_ns` from now. Returns at once. A second call can only bring the end nearer.
- * Thread: any, also a handler.
+ * after `timeout_ns` from now. Returns at once. A second call can only bring the end nearer. In a
+ * forked child it does nothing.
+ * Thread: any, also a handler, and signal handlers.
  */
 void quoit_runtime_stop(struct quoit_runtime *runtime, uint64_t timeout_ns);
 
@@ -117,9 +121,41 @@ void quoit_runtime_stop(struct quoit_runtime *runtime, uint64_t timeout_ns);
  *
  * Gives 0, or the first error of any core, which is told in `why`.
  * Thread: not a core's.   Errors: -ETIMEDOUT when the deadline cut something off; what a core's
- * start function or its kernel calls said.
+ * start function or its kernel calls said; -ECHILD in a forked child, which has none of the cores
+ * and can only leave the runtime alone.
  */
 QUOIT_MUST_CHECK int quoit_runtime_wait(struct quoit_runtime *runtime, struct quoit_reason *why);
+
+enum quoit_stuck_kind {
+	QUOIT_STUCK_STREAM,    /* held, or not all of it sent */
+	QUOIT_STUCK_CALL,      /* unanswered */
+	QUOIT_STUCK_LISTENER,  /* the kernel does not end its accept */
+	QUOIT_STUCK_OPERATION, /* nor this */
+};
+
+/* Something that a stop was still waiting for when its deadline passed. */
+struct quoit_stuck {
+	uint32_t kind; /* enum quoit_stuck_kind */
+	uint32_t core;
+	uint32_t slot; /* with core and generation, a stream's name */
+	uint32_t generation;
+	uint32_t to;	 /* of a call: the core that was asked */
+	uint64_t age_ns; /* since bytes came or left, or the call was made; 0: not known */
+	char peer[64];	 /* of a stream: the address of the other end, "" if it has gone */
+};
+
+#define QUOIT_STUCK_MOST 8
+
+typedef void (*quoit_stuck_fn)(const struct quoit_stuck *stuck, void *ctx);
+
+/*
+ * What was cut off at the deadline: fn is called for each of the oldest QUOIT_STUCK_MOST of all
+ * cores, the oldest first. The reason that quoit_runtime_wait() gives names only one.
+ *
+ * Gives how many there were in all.
+ * Thread: any but a core's; when quoit_runtime_fd() is readable, and before quoit_runtime_wait().
+ */
+uint64_t quoit_runtime_stuck(struct quoit_runtime *runtime, quoit_stuck_fn fn, void *ctx);
 
 /* A descriptor that becomes readable when all cores have ended, for another loop to wait on. */
 int quoit_runtime_fd(const struct quoit_runtime *runtime);
@@ -130,7 +166,9 @@ unsigned quoit_runtime_cores(const struct quoit_runtime *runtime);
 /* The runtime that a core belongs to: for a handler that wants it to stop. Thread: any. */
 struct quoit_runtime *quoit_core_runtime(const struct quoit_core *core);
 
-/* What core `index` has counted. Thread: any, between start and wait. Errors: -EINVAL no such core.
+/*
+ * What core `index` has counted. Thread: any, between start and wait. Errors: -EINVAL no such core;
+ * -ECHILD in a forked child.
  */
 int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 			struct quoit_stats *stats);

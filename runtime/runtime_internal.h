@@ -6,12 +6,14 @@
 #include <pthread.h>
 
 #include <quoit/io/address_internal.h>
+#include <quoit/numa/sys_internal.h>
 #include <quoit/numa/topology.h>
 #include <quoit/runtime/core_internal.h>
 #include <quoit/runtime/runtime.h>
 
 #define QUOIT_LISTEN_POINTS    64
 #define QUOIT_RUNTIME_MEETINGS 2
+#define QUOIT_STOP_TIMEOUT_NS  (10 * 1000 * 1000 * 1000ull) /* where nobody says how long */
 
 /* Where a core sits, and who sits there. */
 struct quoit_seat {
@@ -32,6 +34,7 @@ struct quoit_listen_point {
 
 struct quoit_runtime {
 	struct quoit_config config;
+	int pid; /* whose threads the cores are: a forked child has none of them */
 	struct quoit_seat *seats;
 	unsigned cores;
 	bool shares_cpus; /* more cores than cpus: spinning would only take time from each other */
@@ -50,6 +53,11 @@ struct quoit_runtime {
 	unsigned ended; /* threads */
 	int done_fd;	/* an eventfd: all threads have ended */
 
+	/* What the deadline cut off, the oldest of all cores first: under the lock. */
+	struct quoit_stuck stuck[QUOIT_STUCK_MOST];
+	uint32_t stuck_kept;
+	uint64_t stuck_in_all;
+
 	/* Stopping: see stop.c. */
 	uint32_t stop_wanted;
 	uint64_t deadline_ns;
@@ -58,8 +66,23 @@ struct quoit_runtime {
 	uint32_t drained;
 };
 
+/* Are the cores threads of this process, and not of the one that it was forked from? */
+QUOIT_HOT bool quoit_runtime_is_ours(const struct quoit_runtime *runtime)
+{
+	return runtime->pid == quoit__sys_getpid();
+}
+
 /* Keep the first error only. */
 void quoit_runtime_note_error(struct quoit_runtime *runtime, const struct quoit_reason *why);
+
+/*
+ * --- stuck.c ---
+ *
+ * Look at everything that this core still has open, and remember the oldest of it for whoever asks.
+ * Gives the core's own oldest in words; `text` has QUOIT_STUCK_TEXT bytes and is "" for nothing.
+ */
+#define QUOIT_STUCK_TEXT 128
+void quoit_core_note_stuck(struct quoit_core *core, char *text);
 
 /* --- stop.c --- */
 

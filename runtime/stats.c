@@ -22,6 +22,8 @@ int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 
 	if (index >= runtime->cores)
 		return -EINVAL;
+	if (!quoit_runtime_is_ours(runtime))
+		return -ECHILD;
 	core = runtime->seats[index].core;
 	copy_counters((uint64_t *)&loop, (const uint64_t *)&core->loop.counts, sizeof(loop));
 	copy_counters((uint64_t *)&mail, (const uint64_t *)&core->mail.counts, sizeof(mail));

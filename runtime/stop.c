@@ -17,6 +17,7 @@
  *
  * edge    released by                         acquired by                    carries
  * stop    quoit_runtime_stop: stop_wanted     quoit_runtime_is_stopping      the deadline
+ * deadline  quoit_runtime_stop: deadline_ns set_deadline               itself only
  * quiet   announce: quiet, sealed, drained    all_are                        "I have come so far"
  */
 #include <quoit/runtime/poll_internal.h>
@@ -24,6 +25,7 @@
 #include <quoit/runtime/work_internal.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include <quoit/numa/clock.h>
 
@@ -48,15 +50,19 @@ void quoit_runtime_stop(struct quoit_runtime *runtime, uint64_t timeout_ns)
 {
 	const uint64_t now = quoit_clock_now_ns();
 	const uint64_t wanted = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+	const int errno_before = errno; /* a signal handler must leave it */
+	uint64_t deadline;
 
-	pthread_mutex_lock(&runtime->lock);
-	if (!runtime->stop_wanted ||
-	    wanted < quoit_load(&runtime->deadline_ns)) /* under the lock */
-		quoit_store(&runtime->deadline_ns, wanted);
+	if (!quoit_runtime_is_ours(runtime))
+		return; /* the parent's cores, whose bells we could ring */
+	do {
+		deadline = quoit_load(&runtime->deadline_ns); /* hint: the exchange looks again */
+		/* deadline: pairs with set_deadline() */
+	} while (wanted < deadline && !quoit_cas_relaxed(&runtime->deadline_ns, deadline, wanted));
 	quoit_store_release(&runtime->stop_wanted,
 			    1); /* stop: pairs with quoit_runtime_is_stopping() */
-	pthread_mutex_unlock(&runtime->lock);
 	ring_everybody(runtime);
+	errno = errno_before;
 }
 
 /* Count this core in; the last one wakes all. */
@@ -79,17 +85,21 @@ static void force(struct quoit_core *core)
 {
 	struct quoit_io *io = &core->io;
 	struct quoit_reason why;
-	const uint32_t streams = io->streams.live;
-	const uint32_t calls = quoit_mail_cancel_calls(&core->mail);
+	const uint32_t streams = core->leaked ? 0 : io->streams.live; /* else told already */
+	char oldest[QUOIT_STUCK_TEXT];
+	uint32_t calls;
 
+	quoit_core_note_stuck(core, oldest);
+	calls = quoit_mail_cancel_calls(&core->mail);
 	core->forced = true;
 	quoit_io_abort(io, -ETIMEDOUT);
 	if (!streams && !calls)
 		return;
 	quoit_reason_set(
 		&why, -ETIMEDOUT,
-		"core %u was cut off at the deadline with %u connections and %u calls open",
-		core->index, streams, calls);
+		"core %u was cut off at the deadline with %u connections and %u calls open; "
+		"longest: %s",
+		core->index, streams, calls, oldest);
 	quoit_runtime_note_error(core->runtime, &why);
 }
 
@@ -105,6 +115,27 @@ static void give_up(struct quoit_core *core)
 		core->index, quoit_io_live(&core->io));
 	quoit_runtime_note_error(core->runtime, &why);
 	core->leaked = true;
+	quoit_io_give_up(&core->io, -ETIMEDOUT);
+}
+
+/*
+ * The kernel takes nothing from this core any more, and tells it nothing. Its streams are over, and
+ * so is the runtime; but what the others still ask of it, and it of them, it answers and reads,
+ * looking now and then instead of sleeping.
+ */
+static void break_down(struct quoit_core *core)
+{
+	const int error = core->loop.uring.failed;
+	const uint64_t timeout_ns = core->runtime->config.stop_timeout_ns;
+	struct quoit_reason why;
+
+	quoit_reason_set(&why, error, "the io_uring of core %u failed: %s", core->index,
+			 strerror(-error));
+	quoit_runtime_note_error(core->runtime, &why);
+	core->broken = core->leaked = true;
+	quoit_io_give_up(&core->io, error);
+	/* Wakes those too whose bells were among what the kernel did not take. */
+	quoit_runtime_stop(core->runtime, timeout_ns ? timeout_ns : QUOIT_STOP_TIMEOUT_NS);
 }
 
 /* Work is still under way at the deadline: what waits for a thread never runs. */
@@ -186,8 +217,8 @@ static void deadline_passed(struct quoit_timer *timer, void *ctx)
 /* The deadline may have been brought nearer since. */
 static void set_deadline(struct quoit_core *core)
 {
-	const uint64_t deadline =
-		quoit_load(&core->runtime->deadline_ns); /* a later look sees it */
+	/* deadline: pairs with quoit_runtime_stop(), whose bell makes us look again */
+	const uint64_t deadline = quoit_load(&core->runtime->deadline_ns);
 
 	if (core->forced || core->cut || deadline == core->deadline_ns)
 		return;
@@ -204,7 +235,7 @@ static void begin(struct quoit_core *core)
 
 static bool owes_nothing(const struct quoit_core *core)
 {
-	return core->leaked || (!quoit_io_live(&core->io) && !core->mail.calls_open);
+	return (core->leaked || !quoit_io_live(&core->io)) && !core->mail.calls_open;
 }
 
 /*
@@ -292,6 +323,8 @@ bool quoit_core_step(struct quoit_loop *loop)
 	struct quoit_core *core = quoit_container_of(loop, struct quoit_core, loop);
 	bool stepped = false;
 
+	if (quoit_unlikely(loop->uring.failed && !core->broken))
+		break_down(core);
 	if (quoit_likely(!quoit_runtime_is_stopping(core->runtime)))
 		return false;
 	while (step(core))
