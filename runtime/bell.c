@@ -91,6 +91,8 @@ static void silence_bell(struct quoit_loop *loop)
 
 void quoit_loop_silence_bell(struct quoit_loop *loop)
 {
+	if (!loop->closing)
+		loop->silencing = false; /* whatever was cancelled before was another poll */
 	loop->closing = true;
 	silence_bell(loop); /* every turn tries again */
 }
