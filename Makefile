@@ -532,7 +532,7 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop model sim \
-	mutate mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers format \
-	deps help config-help show-config clean FORCE
+	mutate mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers \
+	format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
