@@ -263,8 +263,8 @@ struct sim_request {
 /* A completion that is not in the queue yet: late, or overflowed. */
 struct sim_late {
 	struct sim_late *next;
-	struct io_uring_cqe cqe;
 	uint64_t due_ns;
+	struct io_uring_cqe cqe; /* last: it may end in more */
 };
 
 enum sim_owner {
