@@ -63,5 +63,6 @@ SIM_SEAM(int, pthread_cond_init, pthread_cond_t *cond, const pthread_condattr_t 
 SIM_SEAM(int, pthread_cond_destroy, pthread_cond_t *cond);
 SIM_SEAM(int, pthread_cond_wait, pthread_cond_t *cond, pthread_mutex_t *mutex);
 SIM_SEAM(int, pthread_cond_broadcast, pthread_cond_t *cond);
+SIM_SEAM(int, pthread_cond_signal, pthread_cond_t *cond);
 
 #endif

@@ -10,11 +10,13 @@ library=$O/libquoit.a
 here=$(dirname "$0")
 
 harmless="__errno_location __ctype_b_loc __popcountdi2 __udivti3 __cpu_model __stack_chk_fail
-fprintf fwrite stderr snprintf vsnprintf strerror qsort inet_ntop inet_pton getrlimit uname sysconf
+fprintf fwrite getpid sigfillset sigismember stderr
+snprintf vsnprintf strerror qsort inet_ntop inet_pton getrlimit uname sysconf
 memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strnlen strrchr strspn strstr
 strtol strtoul strtoull sigaddset sigemptyset"
-# quoit_run(), loops inside epoll, outsiders, and rings that threads wait on.
-never="fcntl poll signalfd epoll_create1 epoll_ctl epoll_wait pthread_sigmask pthread_mutex_trylock
+# quoit_run(), embedding, outsiders, signals, and rings that threads wait on.
+never="fcntl fstat getpeername poll signalfd epoll_create1 epoll_ctl epoll_wait pthread_sigmask
+pthread_mutex_trylock
 pthread_self"
 
 simulated=$(sed -n 's/^SIM_SEAM.[^,]*, \([a-z0-9_]*\),.*/\1/p' "$here/seam.h")

@@ -129,6 +129,14 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *cond)
 	return 0;
 }
 
+int __wrap_pthread_cond_signal(pthread_cond_t *cond)
+{
+	if (!sim.active)
+		return __real_pthread_cond_signal(cond);
+	sim_wake(cond, false);
+	return 0;
+}
+
 /* A broken contract of the library ends the seed and not the simulation. */
 void __wrap_abort(void)
 {
