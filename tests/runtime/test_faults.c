@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -102,8 +103,9 @@ static void a_kernel_that_refuses_in_passing_loses_nothing(void **state)
 	struct quoit_stats stats;
 
 	(void)state;
-	start_echo();
 	fault.state = random_seed();
+	print_message("note: SEED=%llu\n", (unsigned long long)fault.state);
+	start_echo();
 	quoit_store(&fault.storm, 1);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		fds[i] = client_connect(server.port);
@@ -203,8 +205,11 @@ static void take_slow(struct quoit_core *core, const struct quoit_message *messa
 
 		job->core = core;
 		job->caller = quoit_caller_of(&messages[i]);
+		/* The failed one is the last: only its answer can wake the other. */
 		quoit_timers_start(quoit_core_timers(core), &job->timer,
-				   quoit_core_now_ns(core) + 50 * MS, answer_late, job);
+				   quoit_core_now_ns(core) +
+					   (quoit_core_index(core) ? 80 : 20) * MS,
+				   answer_late, job);
 	}
 }
 
@@ -245,9 +250,11 @@ static void a_core_whose_ring_fails_ends_the_runtime_with_that_reason(void **sta
 	for (unsigned i = 0; i < 4; i++) {
 		struct quoit_reason why = {0};
 		const int files = open_files();
+		struct pollfd ended = {.events = POLLIN};
 		int fds[16];
 
 		forget(NULL);
+		server.config.stop_timeout_ns = 10 * CLIENT_TIMEOUT_S * 1000 * MS;
 		server.also = register_slow;
 		fault.core = 1;
 		start_echo();
@@ -263,6 +270,8 @@ static void a_core_whose_ring_fails_ends_the_runtime_with_that_reason(void **sta
 		server.control[1].ctx = (void *)(uintptr_t)errors[i];
 		quoit_store_release(&server.control[1].asked, 1);
 		assert_int_equal(client_send(server.control[1].fd, "!", 1), 0);
+		ended.fd = quoit_runtime_fd(server.runtime);
+		assert_int_equal(poll(&ended, 1, CLIENT_TIMEOUT_S * 1000), 1);
 		assert_int_equal(server_wait(&server, &why), -errors[i]);
 		assert_non_null(strstr(why.text, "io_uring of core 1"));
 		assert_non_null(strstr(why.text, strerror(errors[i])));
