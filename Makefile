@@ -49,6 +49,10 @@ origin_of = $(strip $(if $(filter $1,$(options_local)),config.local.mk,\
             $(subst $(space),-,$(patsubst file,default,$(origin $1))))))
 empty    :=
 space    := $(empty) $(empty)
+define newline
+
+
+endef
 names_set = $(sort $(filter CONFIG_%,$(.VARIABLES)))
 options   = $(foreach o,$(names_set),$(call quote,$o=$($o)@$(call origin_of,$o)))
 config    = awk -f tests/support/config.awk -v mode=$(1) config.mk $(options)
@@ -163,15 +167,26 @@ link = $(CC) $(link_flags) $(LDFLAGS_$(@:$(O)/%=%)) -o $@ $(filter %.o,$^) $(fil
 # ---- examples ------------------------------------------------------------------------------------
 # examples/NAME.c is a program; a folder with a main.c is one program made of all its files.
 
-EXAMPLE_LIBS_kv := -lsodium
+EXAMPLE_LIBS_kv             := -lsodium
+EXAMPLE_LIBS_09_embed_libuv := -luv
 
-example_files   := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+# One that shows us inside somebody else's library is built only where that is installed.
+EXAMPLE_NEEDS_09_embed_libuv := uv.h
+
+has_header       = $(shell echo '\#include <$(1)>' | $(CC) $(CPPFLAGS) $(CFLAGS) -E -x c - \
+                     >/dev/null 2>&1 && echo yes)
+example_all     := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+example_skipped := $(foreach e,$(example_all),$(if $(EXAMPLE_NEEDS_$e),$(if \
+                     $(call has_header,$(EXAMPLE_NEEDS_$e)),,$e)))
+example_files   := $(filter-out $(example_skipped),$(example_all))
 example_folders := $(patsubst examples/%/main.c,%,$(wildcard examples/*/main.c))
 example_objects  = $(call object,$(wildcard examples/$(1)/*.c))
 example_programs := $(example_files:%=$(O)/examples/%) \
                     $(foreach e,$(example_folders),$(O)/examples/$e/$e)
 
 examples: $(example_programs) ## Build the examples
+	$(foreach e,$(example_skipped),$(call say,SKIP,examples/$e.c: <$(EXAMPLE_NEEDS_$e)> is \
+		not installed)$(newline))
 
 $(example_files:%=$(O)/examples/%): $(O)/examples/%: $(O)/obj/examples/%.o $(LIBRARY)
 	$(call say,LINK,$@)

@@ -31,4 +31,16 @@ expect "05_pipeline hands over what three producers sent, and comes to its end" 
 	'^60000 orders from 3 producers, 0 out of order' "$O/examples/05_pipeline" 20000
 expect "06_channels handles in batches what three workers sent, and comes to its end" \
 	'^3000 orders in [0-9]+ batches' "$O/examples/06_channels"
+expect "07_host_epoll hosts a set that its handler does not drain" \
+	'^8000 words of 8000 echoed' "$O/examples/07_host_epoll"
+expect "08_embed_uring leaves the application's completions alone" \
+	'^20 ticks, 20 polled; .*: 20 reads, [1-9][0-9]* timeouts, 0 strange' \
+	"$O/examples/08_embed_uring"
+if [ -x "$O/examples/09_embed_libuv" ]; then
+	expect "09_embed_libuv runs our loop and its own timers and pipes" \
+		"^20 ticks, 20 polled, 20 works; libuv's: 20 ticks, 20 read" \
+		"$O/examples/09_embed_libuv"
+else
+	echo "skip - 09_embed_libuv: <uv.h> is not installed (libuv1-dev)"
+fi
 exit $status
