@@ -36,7 +36,8 @@ struct attached {
 	struct quoit_ticker ticker;
 	struct quoit_work works[WORKS];
 	unsigned done;
-	unsigned cancelled;
+	uint32_t cancelled; /* read by the test while the core runs, as the next one */
+	uint32_t sealed;
 	/* In the stop function. */
 	unsigned polls_stopped_then;
 	unsigned signals_stopped_then;
@@ -47,13 +48,15 @@ struct attached {
 
 static struct attached cores[SERVER_CORES];
 static struct quoit_workers *workers;
-static sem_t gate; /* what blocked work waits for */
+static sem_t gate;    /* what blocked work waits for */
+static sem_t entered; /* and says first */
 static uint64_t answered;
 
 static int block(void **state)
 {
 	(void)state;
 	sem_init(&gate, 0, 0);
+	sem_init(&entered, 0, 0);
 	return quoit_signals_block(QUOIT_SIGNAL(SIGUSR1)) ||
 	       quoit_workers_create(NULL, &workers, NULL);
 }
@@ -61,6 +64,8 @@ static int block(void **state)
 static int unblock(void **state)
 {
 	(void)state;
+	for (unsigned i = 0; i < 2 * WORKS; i++)
+		sem_post(&gate); /* what a failed test has left there */
 	return quoit_workers_destroy(workers);
 }
 
@@ -70,6 +75,8 @@ static int forget(void **state)
 	memset(&server, 0, sizeof(server));
 	memset(cores, 0, sizeof(cores));
 	answered = 0;
+	while (sem_trywait(&gate) == 0)
+		;
 	server.config.cores = 2;
 	return 0;
 }
@@ -156,6 +163,7 @@ static int stuck_work(struct quoit_work *work, void *ctx)
 {
 	(void)work;
 	(void)ctx;
+	sem_post(&entered);
 	sem_wait(&gate);
 	return 7;
 }
@@ -166,7 +174,8 @@ static void on_done(struct quoit_work *work, int result, void *ctx)
 
 	(void)work;
 	a->done++;
-	a->cancelled += result == -ECANCELED;
+	if (result == -ECANCELED)
+		quoit_add(&a->cancelled, 1);
 	a->error |= result != 7 && result != -ECANCELED;
 }
 
@@ -276,17 +285,17 @@ struct request {
 	struct quoit_work work;
 	struct quoit_stream *stream;
 	char letter;
-	bool started;
 };
 
 static struct request request;
+static uint32_t started; /* its work; the test looks meanwhile */
 
 static int slow_letter(struct quoit_work *work, void *ctx)
 {
 	struct request *r = ctx;
 
 	(void)work;
-	quoit_store_release(&r->started, true);
+	quoit_store_release(&started, 1);
 	usleep(30000);
 	return r->letter + 1;
 }
@@ -324,7 +333,7 @@ static void a_request_whose_answer_a_worker_brings_is_answered(void **state)
 	fd = client_connect(server.port);
 	assert_true(fd >= 0);
 	assert_int_equal(client_send(fd, "a", 1), 0);
-	assert_soon(quoit_load_acquire(&request.started));
+	assert_soon(quoit_load_acquire(&started));
 	server_stop(&server);
 	assert_int_equal(client_receive(fd, back, 2), 1);
 	assert_int_equal(back[0], 'b');
@@ -334,10 +343,41 @@ static void a_request_whose_answer_a_worker_brings_is_answered(void **state)
 
 /* --- what hangs ------------------------------------------------------------------------------ */
 
+static void note_sealed(struct quoit_poll *poll, int error, void *ctx)
+{
+	struct attached *a = ctx;
+
+	close(poll->fd);
+	a->error |= error;
+	quoit_store_release(&a->sealed, 1);
+}
+
 static int attach_stuck(struct quoit_core *core, void *ctx)
 {
+	struct attached *a = of(core);
+	const struct quoit_poll_options options = {
+		.ready = on_ready, .stopped = note_sealed, .ctx = a};
+	const int rc = quoit_poll_start(quoit_core_loop(core), &a->polls[0],
+					eventfd(0, EFD_NONBLOCK), &options);
+
 	(void)ctx;
-	return quoit_core_index(core) == 0 ? submit_all(core, stuck_work) : 0;
+	return rc < 0 || quoit_core_index(core) != 0 ? rc : submit_all(core, stuck_work);
+}
+
+/* Begin to stop without a deadline; when nothing but the work is left, the deadline has come. */
+static void stop_beside_stuck_work(void)
+{
+	server.also = attach_stuck;
+	server.ended = note_end;
+	server_start(&server);
+	for (unsigned i = 0; i < 4; i++)
+		sem_wait(&entered); /* one on each worker */
+	quoit_runtime_stop(server.runtime, UINT64_MAX);
+	assert_soon(quoit_load_acquire(&cores[0].sealed));
+	assert_int_equal(quoit_load_acquire(&cores[0].cancelled), 0);
+	quoit_runtime_stop(server.runtime, 0);
+	/* What waited for a worker never begins. */
+	assert_soon(quoit_load_acquire(&cores[0].cancelled) == WORKS - 4);
 }
 
 static void work_that_hangs_a_while_is_named_and_told(void **state)
@@ -345,23 +385,16 @@ static void work_that_hangs_a_while_is_named_and_told(void **state)
 	struct quoit_reason why = {0};
 
 	(void)state;
-	server.also = attach_stuck;
-	server.ended = note_end;
-	server_start(&server);
-	server_settle(&server);
-	quoit_runtime_stop(server.runtime, 10 * MS);
-	usleep(200000); /* beyond the deadline, and within the grace after it */
-	for (unsigned i = 0; i < WORKS; i++)
-		sem_post(&gate);
+	stop_beside_stuck_work();
+	for (unsigned i = 0; i < 4; i++)
+		sem_post(&gate); /* within the grace after the deadline */
 	assert_int_equal(server_wait(&server, &why), -ETIMEDOUT);
-	assert_non_null(strstr(why.text, "the slow one"));
 	assert_non_null(strstr(why.text, "core 0"));
-	/* The four that ran came to their end; the others never began. */
+	assert_non_null(strstr(why.text, "20 works"));
+	assert_non_null(strstr(why.text, "the slow one"));
 	assert_int_equal(cores[0].done_then, WORKS);
 	assert_int_equal(cores[0].cancelled, WORKS - 4);
 	assert_int_equal(cores[0].error, 0);
-	while (sem_trywait(&gate) == 0)
-		;
 }
 
 static void work_that_never_ends_is_left_to_its_thread(void **state)
@@ -369,15 +402,10 @@ static void work_that_never_ends_is_left_to_its_thread(void **state)
 	struct quoit_reason why = {0};
 
 	(void)state;
-	server.also = attach_stuck;
-	server.ended = note_end;
-	server_start(&server);
-	server_settle(&server);
-	quoit_runtime_stop(server.runtime, UINT64_MAX); /* no deadline yet */
-	assert_int_equal(server_stop_within(&server, 10 * MS, &why), -ETIMEDOUT);
+	stop_beside_stuck_work();
+	assert_int_equal(server_wait(&server, &why), -ETIMEDOUT);
 	assert_non_null(strstr(why.text, "the slow one"));
 	assert_int_equal(cores[0].done, WORKS - 4);
-	assert_int_equal(cores[0].cancelled, WORKS - 4);
 	/* It comes to its end after all, and finds the memory that it needs. */
 	for (unsigned i = 0; i < 4; i++)
 		sem_post(&gate);
