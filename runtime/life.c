@@ -2,6 +2,7 @@
 /* life.c - loops of one's own: made, run, stopped, asked and freed. */
 #include <quoit/numa/sys_internal.h>
 
+#include <quoit/runtime/poll_internal.h>
 #include <quoit/runtime/task_internal.h>
 
 #include <string.h>
@@ -159,6 +160,7 @@ int quoit_loop_destroy(struct quoit_loop *loop)
 	rc = quoit_loop_check(loop, loop->kind);
 	if (rc < 0)
 		return rc;
+	quoit_polls_mind(loop); /* a ring that has failed ends none of them by itself */
 	if (is_used(loop))
 		return -EBUSY;
 	rc = let_go(loop);

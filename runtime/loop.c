@@ -11,6 +11,7 @@
  * submits it all, fetches what has completed, and sleeps if nothing has. Every stage has a budget,
  * so none can starve another; what a stage leaves over keeps the turn from sleeping.
  */
+#include <quoit/runtime/poll_internal.h>
 #include <quoit/runtime/task_internal.h>
 #include <quoit/runtime/work_internal.h>
 
@@ -156,6 +157,7 @@ bool quoit_loop_work(struct quoit_loop *loop)
 	if (quoit_unlikely(loop->uring.lost))
 		resync(loop);
 	quoit_bell_mind(loop);
+	quoit_polls_mind(loop);
 	if (!loop->uring.guest)
 		(void)quoit_uring_reap(&loop->uring, COMPLETIONS_A_TURN);
 	items = dispatch(loop);

@@ -74,6 +74,8 @@ int quoit_poll_start(struct quoit_loop *loop, struct quoit_poll *poll, int fd,
 		return -EBUSY;
 	if (loop->ending || loop->closing)
 		return -ESHUTDOWN;
+	if (loop->uring.failed)
+		return loop->uring.failed;
 	rc = quoit__sys_can_poll(fd);
 	if (rc < 0)
 		return rc;
@@ -116,4 +118,12 @@ void quoit_polls_stop(struct quoit_loop *loop)
 {
 	for (struct quoit_link *at = loop->polls.next; at != &loop->polls; at = at->next)
 		quoit_poll_stop(quoit_container_of(at, struct quoit_poll, link));
+}
+
+void quoit__polls_give_up(struct quoit_loop *loop)
+{
+	const int error = loop->uring.failed;
+
+	while (quoit_link_is_in(&loop->polls)) /* none can be started any more */
+		end(quoit_container_of(loop->polls.next, struct quoit_poll, link), error);
 }

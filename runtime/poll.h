@@ -23,8 +23,8 @@
  *
  * The descriptor must stay open until `stopped` has been called. `stopped` is called exactly once
  * for each successful start, last of all: after quoit_poll_stop(), after the one call of `once`,
- * when the kernel refuses to go on, or when the runtime stops. Then the descriptor may be closed,
- * and the struct be freed or started again, in `stopped` itself too.
+ * when the kernel refuses to go on, when the loop's io_uring fails, or when the runtime stops. Then
+ * the descriptor may be closed, and the struct be freed or started again, in `stopped` itself too.
  *
  * **Hosting an epoll set.** Watch it in level mode for POLLIN, and call epoll_wait() with a timeout
  * of 0 in the handler. It need not drain the set (examples/07_host_epoll.c).
@@ -79,7 +79,8 @@ struct quoit_poll {
  *
  * Errors: -EBADF; -EPERM for regular files, directories and disks, which are always ready; -EINVAL
  * for no `ready`, or events and modes that do not exist; -EBUSY if it runs already; -ENOBUFS when
- * the loop has as many operations as its options allow; -ESHUTDOWN when the loop ends.
+ * the loop has as many operations as its options allow; -ESHUTDOWN when the loop ends; the
+ * error of the loop's io_uring once that has failed.
  */
 QUOIT_MUST_CHECK int quoit_poll_start(struct quoit_loop *loop, struct quoit_poll *poll, int fd,
 				      const struct quoit_poll_options *options);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <cmocka.h>
 
 #include <quoit/runtime/loop_internal.h>
@@ -213,9 +214,41 @@ static void take_slow(struct quoit_core *core, const struct quoit_message *messa
 	}
 }
 
+static struct quoit_poll polls[2];
+static int poll_errors[2];
+static unsigned polls_stopped[2];
+
+static void on_ready(struct quoit_poll *poll, uint32_t events, void *ctx)
+{
+	(void)poll;
+	(void)events;
+	(void)ctx;
+}
+
+static void on_stopped(struct quoit_poll *poll, int error, void *ctx)
+{
+	const size_t at = (size_t)(poll - polls);
+
+	(void)ctx;
+	polls_stopped[at]++;
+	poll_errors[at] = error;
+	close(poll->fd);
+}
+
+static int watch(struct quoit_loop *loop, unsigned at)
+{
+	const struct quoit_poll_options options = {
+		.events = POLLIN, .ready = on_ready, .stopped = on_stopped};
+
+	polls_stopped[at] = 0;
+	return quoit_poll_start(loop, &polls[at], eventfd(0, EFD_CLOEXEC), &options);
+}
+
 static int register_slow(struct quoit_core *core, void *ctx)
 {
-	return quoit_on_message(core, OP_SLOW, take_slow, ctx);
+	const int rc = watch(quoit_core_loop(core), quoit_core_index(core));
+
+	return rc < 0 ? rc : quoit_on_message(core, OP_SLOW, take_slow, ctx);
 }
 
 static void note_reply(struct quoit_core *core, const struct quoit_message *reply, void *ctx)
@@ -280,6 +313,10 @@ static void a_core_whose_ring_fails_ends_the_runtime_with_that_reason(void **sta
 		assert_int_equal(seen.reason, -errors[i]);
 		assert_int_equal(seen.rc, 0);
 		assert_int_equal(seen.replies, 2);
+		assert_int_equal(polls_stopped[0], 1);
+		assert_int_equal(poll_errors[0], 0);
+		assert_int_equal(polls_stopped[1], 1);
+		assert_int_equal(poll_errors[1], -errors[i]);
 		for (unsigned c = 0; c < 16; c++)
 			client_close(fds[c]);
 		assert_int_equal(open_files(), files);
@@ -323,11 +360,15 @@ static void a_loop_of_ones_own_tells_that_its_ring_failed(void **state)
 	assert_int_equal(quoit_loop_run_once(loop, 0), 0);
 	assert_int_equal(prctl(PR_GET_NAME, name, 0L, 0L, 0L), 0);
 	assert_int_equal(prctl(PR_SET_NAME, "quoit-7", 0L, 0L, 0L), 0);
+	assert_int_equal(watch(loop, 0), 0);
 	fault.core = 7;
 	fault.enter = ENXIO;
 	assert_int_equal(quoit_loop_run(loop), -ENXIO);
 	assert_int_equal(quoit_loop_run_once(loop, QUOIT_FOREVER), -ENXIO);
+	assert_int_equal(watch(loop, 1), -ENXIO);
 	assert_int_equal(quoit_loop_destroy(loop), -ENXIO);
+	assert_int_equal(polls_stopped[0], 1);
+	assert_int_equal(poll_errors[0], -ENXIO);
 	assert_int_equal(prctl(PR_SET_NAME, name, 0L, 0L, 0L), 0);
 }
 
