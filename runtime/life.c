@@ -193,6 +193,16 @@ static int check_driver(const struct quoit_loop *loop)
 		       : quoit_loop_check(loop, loop->kind);
 }
 
+/*
+ * The loop around may go back to its own wait now. Between two calls ours must be armed, with its
+ * alarm set: our descriptor becomes readable, and quoit_loop_run_ready() sees to that.
+ */
+static void hand_back(const struct quoit_loop *loop)
+{
+	if (loop->kind == QUOIT_LOOP_INSIDE)
+		(void)quoit_notify_ring(&loop->notify); /* open as long as the loop is */
+}
+
 /* Grows with everything that a turn handles. */
 static uint64_t handled(const struct quoit_loop *loop)
 {
@@ -212,6 +222,7 @@ int quoit_loop_run_once(struct quoit_loop *loop, uint64_t timeout_ns)
 	quoit_loop_rest(loop, may_rest ? timeout_ns : 0);
 	if (may_rest && timeout_ns)
 		quoit_loop_turn_for(loop, 0); /* what ended the sleep */
+	hand_back(loop);
 	return loop->uring.failed;
 }
 
@@ -226,22 +237,24 @@ int quoit_loop_run(struct quoit_loop *loop)
 {
 	int rc = check_driver(loop);
 
+	if (rc < 0)
+		return rc;
 	while (!rc && !take_stop(loop)) {
 		quoit_loop_turn_for(loop, QUOIT_FOREVER);
 		rc = loop->uring.failed;
 	}
+	hand_back(loop);
 	return rc;
 }
 
-int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(void *ctx), void *ctx,
-			 uint64_t timeout_ns)
+static int turn_until(struct quoit_loop *loop, bool (*done)(void *ctx), void *ctx,
+		      uint64_t timeout_ns)
 {
 	const uint64_t start = quoit_clock_now_ns();
 	const uint64_t deadline = timeout_ns < UINT64_MAX - start ? start + timeout_ns : UINT64_MAX;
 	uint64_t now = start;
-	int rc = check_driver(loop);
 
-	while (!rc && !done(ctx)) {
+	while (!loop->uring.failed && !done(ctx)) {
 		bool may_rest;
 
 		if (take_stop(loop))
@@ -250,9 +263,20 @@ int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(void *ctx), void 
 			return -ETIMEDOUT;
 		may_rest = quoit_loop_work(loop) && !done(ctx);
 		quoit_loop_rest(loop, may_rest ? deadline - now : 0);
-		rc = loop->uring.failed;
 		now = deadline == UINT64_MAX ? now : quoit_clock_now_ns();
 	}
+	return loop->uring.failed;
+}
+
+int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(void *ctx), void *ctx,
+			 uint64_t timeout_ns)
+{
+	int rc = check_driver(loop);
+
+	if (rc < 0)
+		return rc;
+	rc = turn_until(loop, done, ctx, timeout_ns);
+	hand_back(loop);
 	return rc;
 }
 

@@ -181,7 +181,8 @@ int quoit_loop_fd(const struct quoit_loop *loop);
 /*
  * Do what there is to do, without sleeping, and see to it that quoit_loop_fd() becomes readable
  * when there is more. Call it when that is readable, once before the first wait, and after anything
- * was asked of the loop from outside its handlers.
+ * was asked of the loop from outside its handlers. Whoever has turned the loop by other calls
+ * meanwhile finds the descriptor readable.
  * Errors: those of quoit_loop_run_once(), and -EOPNOTSUPP as above.
  */
 QUOIT_MUST_CHECK int quoit_loop_run_ready(struct quoit_loop *loop);

@@ -392,6 +392,55 @@ static void a_source_that_never_ends_leaves_the_other_loop_its_turn(void **state
 	close(epoll);
 }
 
+/* As whoever publishes to a ring of the loop does. */
+static void publish(struct quoit_loop *loop)
+{
+	quoit_wake_fence();
+	if (quoit_wake_owed(loop->notify.wake))
+		(void)quoit_notify_ring(&loop->notify);
+}
+
+static bool has_fired(void *ctx)
+{
+	return ((struct app *)ctx)->fired != 0;
+}
+
+/* D-85: between two calls nobody knows whether the thread sleeps, whichever call the last one was.
+ */
+static void who_turned_it_by_hand_is_told_to_come_back(void **state)
+{
+	struct app app = {0};
+	const int epoll = set_up_inside(&app);
+
+	(void)state;
+	start_timer(&app, &app.later, 5 * MS);
+	assert_int_equal(quoit_loop_run_once(app.loop, 0), 0); /* sets no alarm */
+	while (!app.fired) {
+		assert_int_equal(wait_in(epoll, 5000), 1);
+		assert_int_equal(quoit_loop_run_ready(app.loop), 0);
+	}
+	assert_int_equal(quoit_loop_run_once(app.loop, MS), 0); /* has slept, and woken up */
+	publish(app.loop);
+	assert_int_equal(wait_in(epoll, 5000), 1);
+	assert_int_equal(quoit_loop_run_ready(app.loop), 0);
+
+	app.fired = 0;
+	start_timer(&app, &app.timer, MS);
+	assert_int_equal(quoit_loop_run_until(app.loop, has_fired, &app, 5000 * MS), 0);
+	publish(app.loop);
+	assert_int_equal(wait_in(epoll, 5000), 1);
+	assert_int_equal(quoit_loop_run_ready(app.loop), 0);
+
+	quoit_loop_stop(app.loop);
+	assert_int_equal(quoit_loop_run(app.loop), 0);
+	publish(app.loop);
+	assert_int_equal(wait_in(epoll, 5000), 1);
+	assert_int_equal(quoit_loop_run_ready(app.loop), 0);
+	assert_int_equal(wait_in(epoll, 0), 0); /* and not without end */
+	assert_int_equal(quoit_loop_destroy(app.loop), 0);
+	close(epoll);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_guest_does_not_drive_itself),
 		cmocka_unit_test(the_descriptor_tells_of_timers_and_of_wakes),
 		cmocka_unit_test(a_source_that_never_ends_leaves_the_other_loop_its_turn),
+		cmocka_unit_test(who_turned_it_by_hand_is_told_to_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
