@@ -492,6 +492,10 @@ ifneq ($(rings_v2),)
 endif
 	@bash tests/bench/rings.sh build/native $(rings_v2)
 
+bench-loop: ## What the loop adds to a wake, a round trip, a timer (ROUNDS=9 CELL=wake)
+	$(call again,release) build/release/tests/bench/loop
+	@build/release/tests/bench/loop $(or $(ROUNDS),9) $(CELL)
+
 bench-copy: ## Each copy, fill and prefetch helper against what one would write instead
 	$(call again,release) build/release/tests/bench/copy
 	@build/release/tests/bench/copy
@@ -548,7 +552,7 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop model sim \
-	mutate mutate-wake mutate-defects bench-net bench-rings bench-copy bench-pool lint headers \
-	format deps help config-help show-config clean FORCE
+	mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool lint \
+	headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
