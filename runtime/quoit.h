@@ -27,6 +27,7 @@
 #include <quoit/runtime/signal.h>
 #include <quoit/runtime/work.h>
 #include <quoit/runtime/stats.h>
+#include <quoit/runtime/histogram.h>
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>
 #include <quoit/rings/typed_shared.h>
