@@ -234,6 +234,7 @@ LDFLAGS_tests/rings/test_wait           := -Wl,--wrap=clock_gettime,--wrap=sched
 LDFLAGS_tests/runtime/test_enters       := -Wl,--wrap=syscall
 LDFLAGS_tests/runtime/test_faults      := -Wl,--wrap=syscall,--wrap=pthread_create,--wrap=mmap
 LDFLAGS_tests/runtime/test_start       := $(LDFLAGS_tests/runtime/test_faults)
+LDFLAGS_tests/runtime/test_starvation   := -Wl,--wrap=quoit_clock_now_ns
 LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap
 TIMEOUT_tests/lint/tidy.sh   := 120

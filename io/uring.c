@@ -166,15 +166,13 @@ bool quoit_uring_handle(struct quoit_uring *uring, const struct io_uring_cqe *cq
 	return true;
 }
 
-size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget)
+size_t quoit_uring_take(struct quoit_uring *uring, size_t budget)
 {
 	struct io_uring_cq *cq = &uring->ring->cq;
 	const unsigned head = *cq->khead;
 	const unsigned arrived = io_uring_smp_load_acquire(cq->ktail) - head;
 	const unsigned n = (unsigned)quoit_min(arrived, budget);
 
-	if (quoit_unlikely(quoit_load(uring->ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW)) /* a hint */
-		quoit_count(&uring->counts.overflows, 1);
 	for (unsigned i = 0; i < n; i++) {
 		/* Copied out, then given back: a handler may enter the kernel when the SQ is full.
 		 */
@@ -185,6 +183,13 @@ size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget)
 	}
 	quoit_count(&uring->counts.completed, n);
 	return n;
+}
+
+size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget)
+{
+	if (quoit_unlikely(quoit_load(uring->ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW)) /* a hint */
+		quoit_count(&uring->counts.overflows, 1);
+	return quoit_uring_take(uring, budget);
 }
 
 int quoit_uring_cancel(struct quoit_uring *uring, uint64_t user_data, enum quoit_op_kind kind,

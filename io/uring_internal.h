@@ -148,6 +148,9 @@ bool quoit_uring_handle(struct quoit_uring *uring, const struct io_uring_cqe *cq
 /* Handle up to `budget` completions. Gives how many. */
 size_t quoit_uring_reap(struct quoit_uring *uring, size_t budget);
 
+/* The same a second time in one turn: an overflow was counted already. */
+size_t quoit_uring_take(struct quoit_uring *uring, size_t budget);
+
 /* Ask the kernel to end the operation with this user_data; the answer comes to `owner` as `kind`.
  */
 int quoit_uring_cancel(struct quoit_uring *uring, uint64_t user_data, enum quoit_op_kind kind,

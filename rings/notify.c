@@ -4,6 +4,8 @@
 
 #include <quoit/rings/notify.h>
 
+#include <quoit/numa/clock.h>
+
 static struct quoit_wake never_armed;
 
 struct quoit_notify quoit_notify_nobody = {.wake = &never_armed, .fd = -1};
@@ -31,6 +33,7 @@ int quoit_notify_ring(const struct quoit_notify *notify)
 	const uint64_t one = 1;
 	ssize_t wrote;
 
+	quoit__wake_stamp(notify->wake, quoit_clock_now_ns());
 	do
 		wrote = quoit__sys_write(notify->fd, &one, sizeof(one));
 	while (wrote == -EINTR);

@@ -43,6 +43,7 @@ QUOIT_C_BEGIN
 /* The armed flag of one reader. It must outlive every publisher that may look at it. */
 struct quoit_wake {
 	QUOIT_ISOLATED uint32_t armed; /* 1 while the reader sleeps or is about to */
+	uint64_t rung_ns; /* when the last bell was rung: the reader measures how long it takes */
 };
 
 /*
@@ -126,6 +127,12 @@ QUOIT_HOT bool quoit_wake_owed(struct quoit_wake *wake)
 	/* disarm: pairs with quoit_wake_owed(); sleep: pairs with quoit_wake_arm();
 	 * call: pairs with quoit_wake_end() */
 	return quoit_exchange(&wake->armed, 0) != 0;
+}
+
+/* The bell is about to be rung. Thread: who owes it. */
+QUOIT_HOT void quoit__wake_stamp(struct quoit_wake *wake, uint64_t now_ns)
+{
+	quoit_store(&wake->rung_ns, now_ns); /* the last of several rings is as good as the first */
 }
 
 /*

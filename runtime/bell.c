@@ -8,6 +8,8 @@
 
 #include <poll.h>
 
+#include <quoit/numa/clock.h>
+
 static const uint64_t one = 1; /* what a bell writes; the kernel reads it whenever it likes */
 
 /*
@@ -32,6 +34,7 @@ static void bell_heard(struct quoit_op_owner *owner, int res, uint32_t flags, bo
 	(void)res; /* any answer means the same: look at every ring */
 	(void)flags;
 	quoit_count(&loop->counts.bells_heard, 1);
+	quoit_loop_note_bell(loop);
 	if (last)
 		loop->bell_armed = false;
 }
@@ -69,6 +72,7 @@ void quoit_loop_ring(struct quoit_loop *loop, uint32_t i)
 	struct quoit_bell *bell = &loop->bells[i];
 	struct io_uring_sqe *sqe = loop->uring.failed ? NULL : io_uring_get_sqe(loop->uring.ring);
 
+	quoit__wake_stamp(bell->notify->wake, quoit_clock_now_ns());
 	if (!sqe) {
 		quoit_count(&loop->counts.bells_failed, 1);
 		(void)quoit_notify_ring(bell->notify); /* fails only on a closed fd: our contract */

@@ -13,7 +13,6 @@
 #include <quoit/io/stream_internal.h>
 #include <quoit/numa/clock.h>
 
-#define SPIN_DEFAULT_NS	    50000
 #define COALESCE_DEFAULT_NS 50000
 #define CALLS_DEFAULT	    64
 #define DEPTH_DEFAULT	    4
@@ -34,15 +33,6 @@ static uint32_t depth(const struct quoit_runtime *runtime)
 static uint32_t outsiders(const struct quoit_runtime *runtime)
 {
 	return runtime->config.outsiders ? runtime->config.outsiders : OUTSIDERS_DEFAULT;
-}
-
-static uint64_t spin_limit(const struct quoit_runtime *runtime)
-{
-	const struct quoit_config *config = &runtime->config;
-
-	if (config->never_spin || runtime->shares_cpus)
-		return 0;
-	return config->spin_ns ? config->spin_ns : SPIN_DEFAULT_NS;
 }
 
 static uint64_t coalesce_window(const struct quoit_runtime *runtime)
@@ -74,7 +64,10 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 	loop->io = &core->io;
 	loop->stop_flag = &runtime->stop_wanted;
 	loop->calm = quoit_core_step;
-	loop->spin_ns = loop->spin_now_ns = spin_limit(runtime);
+	quoit_spin_init(&loop->spin, runtime->config.spin_ns,
+			runtime->config.never_spin || runtime->shares_cpus);
+	if (runtime->config.slice_ns)
+		loop->slice_ns = runtime->config.slice_ns;
 	loop->coalesce.window_ns = coalesce_window(runtime);
 	rc = quoit_mail_open(&core->mail, core, loop, &core->region, core->index, runtime->cores,
 			     calls(runtime), depth(runtime));

@@ -13,7 +13,6 @@
 #define SQ_LEAST	64
 #define SQ_MOST		16384
 #define OPERATIONS_MOST (1u << 20)
-#define SPIN_DEFAULT_NS 50000
 #define LETTING_GO_NS	(10 * 1000 * 1000ull)
 #define LETTING_GO_MOST 200 /* turns that the kernel has to let go of what was cancelled */
 
@@ -26,7 +25,6 @@ static int complete_options(struct quoit_loop_options *o, const struct quoit_loo
 	if (given)
 		memcpy(o, given, quoit_min(bytes, sizeof(*o)));
 	o->sq_entries = o->sq_entries ? o->sq_entries : SQ_DEFAULT;
-	o->spin_ns = o->never_spin ? 0 : o->spin_ns ? o->spin_ns : SPIN_DEFAULT_NS;
 	if (o->sq_entries < SQ_LEAST || o->sq_entries > SQ_MOST)
 		return quoit_reason_set(why, -EINVAL, "sq_entries is %u: give %d to %d",
 					o->sq_entries, SQ_LEAST, SQ_MOST);
@@ -62,7 +60,9 @@ static int open_parts(struct quoit_loop *loop, struct io_uring *ring,
 	rc = loop->kind == QUOIT_LOOP_OWN ? 0 : quoit_alarm_open(loop);
 	if (rc < 0)
 		goto close_rest;
-	loop->spin_ns = loop->spin_now_ns = o->spin_ns;
+	quoit_spin_init(&loop->spin, o->spin_ns, o->never_spin);
+	if (o->slice_ns)
+		loop->slice_ns = o->slice_ns;
 	if (loop->kind == QUOIT_LOOP_OWN) /* the others have no run that could end */
 		loop->stop_flag = &loop->stop_wanted;
 	return 0;

@@ -18,6 +18,7 @@
 #include <quoit/numa/clock.h>
 
 #define COMPLETIONS_A_TURN 512
+#define COMPLETIONS_A_LOOK 64 /* at the clock */
 #define ITEMS_A_TURN	   1024
 #define TIMERS_A_TURN	   256
 #define OPERATIONS_DEFAULT 4096
@@ -37,7 +38,8 @@ int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct qu
 		quoit_notify_close(&loop->notify);
 		return rc;
 	}
-	loop->now_ns = quoit_clock_now_ns();
+	loop->now_ns = loop->done_ns = quoit_clock_now_ns();
+	loop->slice_ns = QUOIT_SLICE_NS;
 	loop->alarm_ns = UINT64_MAX;
 	quoit_timers_init(&loop->timers, loop->now_ns);
 	quoit_link_init(&loop->sources);
@@ -101,26 +103,68 @@ static void resync(struct quoit_loop *loop)
 	loop->silencing = false;  /* the lost one may have been the answer to the cancel */
 }
 
+/* The clock is only read when there is more than one bite. A late end leaves the sources theirs. */
+static void reap(struct quoit_loop *loop)
+{
+	const size_t bite = loop->wary ? 1 : COMPLETIONS_A_LOOK;
+	size_t n = quoit_uring_reap(&loop->uring, bite);
+	size_t all = n;
+
+	while (n == bite && all < COMPLETIONS_A_TURN) {
+		const uint64_t now_ns = quoit_clock_now_ns();
+
+		if (now_ns >= loop->until_ns) {
+			loop->until_ns = now_ns + loop->slice_ns;
+			break;
+		}
+		n = quoit_uring_take(&loop->uring, bite);
+		all += n;
+	}
+	if (all)
+		quoit_histogram_record(&loop->histograms.completions, all);
+}
+
+/* Those that the time did not suffice for come before those that were served. */
+static void cut_short(struct quoit_loop *loop, struct quoit_link *unserved)
+{
+	struct quoit_link served;
+	struct quoit_link *link;
+
+	quoit_link_move_all(&loop->sources, &served);
+	while ((link = quoit_link_take(unserved)))
+		quoit_link_append(&loop->sources, link);
+	while ((link = quoit_link_take(&served)))
+		quoit_link_append(&loop->sources, link);
+	loop->cut = true;
+}
+
 /*
- * Each source once, beginning with another one than last time. A handler may take out any source,
- * and free it: each is back in the list before it is asked, and not looked at afterwards.
+ * Each source once, beginning with another one than last time, or as many as the time allows. A
+ * handler may take out any source, and free it: each is back in the list before it is asked, and
+ * not looked at afterwards.
  */
 static size_t dispatch(struct quoit_loop *loop)
 {
-	struct quoit_link *first = quoit_link_take(&loop->sources);
 	struct quoit_link turn;
 	struct quoit_link *link;
 	size_t items = 0;
 
-	if (!first)
-		return 0;
-	quoit_link_append(&loop->sources, first);
+	if (!loop->cut && (link = quoit_link_take(&loop->sources)))
+		quoit_link_append(&loop->sources, link);
+	loop->cut = false;
 	quoit_link_move_all(&loop->sources, &turn);
 	while ((link = quoit_link_take(&turn))) {
 		struct quoit_source *source = quoit_container_of(link, struct quoit_source, link);
+		size_t n;
 
 		quoit_link_append(&loop->sources, link);
-		items += source->dispatch(source, ITEMS_A_TURN);
+		n = source->dispatch(source, ITEMS_A_TURN);
+		if (!n)
+			continue;
+		items += n;
+		quoit_histogram_record(&loop->histograms.items, n);
+		if (quoit_link_is_in(&turn) && quoit_loop_is_late(loop))
+			cut_short(loop, &turn);
 	}
 	quoit_count(&loop->counts.items, items);
 	return items;
@@ -137,9 +181,15 @@ static void flush(struct quoit_loop *loop)
 
 static void run_timers(struct quoit_loop *loop)
 {
-	if (quoit_timers_next_ns(&loop->timers) <= loop->now_ns)
-		quoit_count(&loop->counts.timers_fired,
-			    quoit_timers_expire(&loop->timers, loop->now_ns, TIMERS_A_TURN));
+	const uint64_t due_ns = quoit_timers_next_ns(&loop->timers);
+	size_t fired;
+
+	if (due_ns > loop->now_ns)
+		return;
+	fired = quoit_timers_expire(&loop->timers, loop->now_ns, TIMERS_A_TURN);
+	if (fired)
+		quoit_histogram_record(&loop->histograms.lag_ns, loop->now_ns - due_ns);
+	quoit_count(&loop->counts.timers_fired, fired);
 }
 
 bool quoit_loop_work(struct quoit_loop *loop)
@@ -153,13 +203,15 @@ bool quoit_loop_work(struct quoit_loop *loop)
 	loop->now_ns = quoit_clock_now_ns();
 	if (io)
 		io->now_ns = loop->now_ns;
+	loop->until_ns = loop->now_ns + loop->slice_ns;
 	quoit_count(&loop->counts.turns, 1);
 	if (quoit_unlikely(loop->uring.lost))
 		resync(loop);
 	quoit_bell_mind(loop);
 	quoit_polls_mind(loop);
 	if (!loop->uring.guest)
-		(void)quoit_uring_reap(&loop->uring, COMPLETIONS_A_TURN);
+		reap(loop);
+	quoit_loop_note_sleep(loop);
 	items = dispatch(loop);
 	if (io)
 		quoit_coalesce_note(&loop->coalesce, loop->now_ns, io->counts.receives, items);
@@ -174,6 +226,7 @@ bool quoit_loop_work(struct quoit_loop *loop)
 	flush(loop);
 	calm = !(loop->calm && loop->calm(loop));
 	loop->in_turn = false;
+	quoit_loop_note_turn(loop);
 	return calm && !loop->idle_busy && !quoit_link_is_in(&loop->tasks);
 }
 

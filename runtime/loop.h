@@ -20,6 +20,7 @@
 
 #include <quoit/numa/reason.h>
 #include <quoit/rings/wait.h>
+#include <quoit/runtime/histogram.h>
 #include <quoit/runtime/timer.h>
 
 QUOIT_C_BEGIN
@@ -32,9 +33,29 @@ struct io_uring_cqe;
 struct quoit_loop_options {
 	uint32_t sq_entries; /* of its own io_uring, 64 to 16,384; default 256 */
 	uint32_t operations; /* polls, bells and the like at once, up to 1,048,576; default 4,096 */
-	uint64_t spin_ns;    /* most that it spins for an expected answer; default 50 us */
+	/*
+	 * Most that it spins for news before it sleeps, when an answer is on its way or the last
+	 * sleeps were short. By default twice what a wake-up takes here, which it measures; 50 us
+	 * at most.
+	 */
+	uint64_t spin_ns;
 	bool never_spin;
-	bool pollable; /* quoit_loop_fd() works: for life inside another loop */
+	uint64_t slice_ns; /* most that completions, and rings, take of a turn; default 500 us */
+	bool pollable;	   /* quoit_loop_fd() works: for life inside another loop */
+};
+
+/*
+ * How it goes with one loop. Written by its thread, readable by any other at any time. A turn's
+ * clock is read when it begins.
+ */
+struct quoit_loop_histograms {
+	struct quoit_histogram lag_ns;	 /* turns with timers: clock minus when the first was due */
+	struct quoit_histogram turn_ns;	 /* from a turn's clock until its handlers have run */
+	struct quoit_histogram sleep_ns; /* from there to the next turn's clock, if it slept */
+	/* From the ringing of a bell to the clock of the turn that it woke: handlers run next. */
+	struct quoit_histogram wake_ns;
+	struct quoit_histogram completions; /* handled in a turn that had any */
+	struct quoit_histogram items;	    /* handled of one ring, or of the lanes, in a turn */
 };
 
 /* What one loop has counted. Written by its thread, readable by any other at any time. */
@@ -195,6 +216,10 @@ uint64_t quoit_loop_now_ns(const struct quoit_loop *loop);
 
 /* Fill *stats. Thread: any. */
 void quoit_loop_read_stats(const struct quoit_loop *loop, struct quoit_loop_stats *stats);
+
+/* Fill *histograms, 24 KiB. Thread: any. */
+void quoit_loop_read_histograms(const struct quoit_loop *loop,
+				struct quoit_loop_histograms *histograms);
 
 QUOIT_C_END
 

@@ -15,15 +15,20 @@
 
 #include <quoit/io/io_internal.h>
 #include <quoit/io/ops_internal.h>
+#include <quoit/numa/clock.h>
 #include <quoit/numa/region.h>
 #include <quoit/rings/notify.h>
 #include <quoit/runtime/coalesce_internal.h>
 #include <quoit/runtime/loop.h>
+#include <quoit/runtime/spin_internal.h>
+
+#define QUOIT_CALLS_A_LOOK 16
+#define QUOIT_SLICE_NS	   500000 /* the default */
 
 /* Something that a loop reads besides its completions: the mesh, or any ring. */
 struct quoit_source {
 	struct quoit_link link; /* in the loop, whose turns begin with another one each time */
-	/* Handle up to `budget` items. Gives how many. */
+	/* Handle up to `budget` items, fewer if quoit_loop_is_late(). Gives how many. */
 	size_t (*dispatch)(struct quoit_source *source, size_t budget);
 	/* Is there anything to read, by real loads of every ring? */
 	bool (*has_news)(struct quoit_source *source);
@@ -80,8 +85,10 @@ struct quoit_loop {
 	struct quoit_io *io; /* streams and listeners; NULL: a loop without */
 	struct quoit_timers timers;
 	struct quoit_wake wake;
-	struct quoit_notify notify; /* our flag and our eventfd: what others need to wake us */
-	struct quoit_op_owner bell; /* the poll on our eventfd */
+	/* Our flag and our eventfd: who wakes us reads them at each publication. So they have lines
+	 * to themselves, away from what we write in each turn. */
+	QUOIT_ISOLATED struct quoit_notify notify;
+	QUOIT_ISOLATED struct quoit_op_owner bell; /* the poll on our eventfd */
 	bool bell_armed;
 	bool closing;
 	bool silencing; /* the poll was told to end */
@@ -101,10 +108,17 @@ struct quoit_loop {
 	struct quoit_works works;
 	/* Asked at the end of each turn, before it may sleep: did this change anything? */
 	bool (*calm)(struct quoit_loop *loop);
-	uint64_t now_ns;      /* read once a turn */
-	uint64_t spin_ns;     /* most that a spin may take; 0 never spins */
-	bool spun;	      /* the last turn spun in vain: now sleep */
-	uint64_t spin_now_ns; /* what it takes now: grows when it pays, shrinks when not */
+	uint64_t now_ns;   /* read once a turn */
+	uint64_t done_ns;  /* when its work was done */
+	uint64_t slice_ns; /* most that completions, and then sources, may take of a turn */
+	uint64_t until_ns; /* when the one that is at work now must be done */
+	uint32_t handled;  /* calls of handlers since somebody looked at the clock */
+	bool wary;	   /* the last turn was too long: look after each call */
+	bool cut;	   /* it did not come to all sources: the others begin the next one */
+	bool slept;	   /* this turn was begun by the end of a sleep */
+	bool woken;	   /* which a bell has ended */
+	uint64_t heard_ns; /* when that was rung */
+	struct quoit_spin spin;
 	struct quoit_coalesce coalesce;
 	uint64_t calls; /* ends of an arming that found the flag taken down: see rings/group.h */
 	struct quoit_op *alarm; /* guest.c: a kernel timeout for the first timer */
@@ -112,6 +126,7 @@ struct quoit_loop {
 	struct __kernel_timespec alarm_at;
 	struct quoit_region region; /* of a loop of one's own: this struct */
 	struct quoit_loop_counts counts;
+	struct quoit_loop_histograms histograms;
 };
 
 /*
@@ -150,6 +165,29 @@ QUOIT_HOT void quoit_loop_turn(struct quoit_loop *loop, bool may_wait)
 
 /* Everything of a turn but the kernel: handlers run, entries are prepared. True: it may rest. */
 bool quoit_loop_work(struct quoit_loop *loop);
+
+/*
+ * Has the stage that is at work used up its time? Sources ask between two calls of handlers and
+ * leave the rest to the next turn, however much of their budget of items is left. The clock is read
+ * after each 16th call, and after each one once a turn has been too long.
+ */
+QUOIT_HOT bool quoit_loop_is_late(struct quoit_loop *loop)
+{
+	if (quoit_likely(!loop->wary && ++loop->handled % QUOIT_CALLS_A_LOOK))
+		return false;
+	return quoit_clock_now_ns() >= loop->until_ns;
+}
+
+/* --- measure.c: what a turn notes about itself, with the two readings of the clock it takes --- */
+
+/* A bell was heard: how long ago was it rung? */
+void quoit_loop_note_bell(struct quoit_loop *loop);
+
+/* Completions are handled: what has ended the sleep? */
+void quoit_loop_note_sleep(struct quoit_loop *loop);
+
+/* All work is done. */
+void quoit_loop_note_turn(struct quoit_loop *loop);
 
 /* --- rest.c --- */
 

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <quoit/rings/copy.h>
+
 #define BLOCK_MESSAGES 16  /* published together: 1 KiB */
 #define BATCH_MESSAGES 256 /* taken from one lane before the next has its turn */
 
@@ -201,7 +203,13 @@ static void publish(struct quoit_peer *peer)
 	for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
 		if (quoit_spsc_unpublished(&peer->out[class]->ring.ring))
 			quoit_spsc_publish(&peer->out[class]->ring.ring);
-	peer->dirty = false;
+}
+
+/* What is there can be read already; the bells follow at the end of the turn. */
+static void publish_all(struct quoit_mail *mail)
+{
+	for (uint32_t i = 0; i < mail->dirty_count; i++)
+		publish(&mail->peers[mail->dirty[i]]);
 }
 
 /* One fence between the last publication of the turn and the look at all the armed flags. */
@@ -211,12 +219,12 @@ static void flush(struct quoit_source *source)
 
 	if (!mail->dirty_count)
 		return;
-	for (uint32_t i = 0; i < mail->dirty_count; i++)
-		publish(&mail->peers[mail->dirty[i]]);
+	publish_all(mail);
 	quoit_wake_fence();
 	for (uint32_t i = 0; i < mail->dirty_count; i++) {
 		const uint32_t to = mail->dirty[i];
 
+		mail->peers[to].dirty = false;
 		if (to == mail->self)
 			continue; /* we look at our own lanes before we sleep */
 		if (quoit_wake_owed(mail->peers[to].notify->wake)) {
@@ -254,38 +262,50 @@ static void handle_run(struct quoit_mail *mail, const struct quoit_message *run,
 	handler->fn(mail->core, run, n, more, handler->ctx);
 }
 
-/* Cut contiguous messages into runs of one operation. */
-void quoit_mail_handle_span(struct quoit_mail *mail, const struct quoit_message *span, size_t n,
-			    bool more)
+/*
+ * Cut contiguous messages into runs of one operation. Gives how many were handled: not all when the
+ * time is up, unless they must be.
+ */
+static size_t handle_runs(struct quoit_mail *mail, const struct quoit_message *span, size_t n,
+			  bool more, bool all)
 {
 	size_t from = 0;
 
-	while (from < n) {
+	do {
 		size_t to = from + 1;
 
 		while (to < n && span[to].op == span[from].op)
 			to++;
 		handle_run(mail, span + from, to - from, more || to < n);
 		from = to;
-	}
+	} while (from < n && (all || !quoit_loop_is_late(mail->loop)));
+	return from;
 }
 
-static void handle_replies(struct quoit_mail *mail, struct quoit_peer *peer,
-			   const struct quoit_message *span, size_t n)
+void quoit_mail_handle_span(struct quoit_mail *mail, const struct quoit_message *span, size_t n,
+			    bool more)
 {
+	(void)handle_runs(mail, span, n, more, true);
+}
+
+static size_t handle_replies(struct quoit_mail *mail, struct quoit_peer *peer,
+			     const struct quoit_message *span, size_t n)
+{
+	size_t i = 0;
+
 	quoit_count(&mail->counts.batches, 1);
-	for (size_t i = 0; i < n; i++)
-		quoit_call_finish(mail, peer, &span[i]);
+	do
+		quoit_call_finish(mail, peer, &span[i++]);
+	while (i < n && !quoit_loop_is_late(mail->loop));
+	return i;
 }
 
-static void handle_part(struct quoit_mail *mail, struct quoit_peer *peer,
-			enum quoit_lane_class class, const struct quoit_message *span, size_t n,
-			bool more)
+static size_t handle_part(struct quoit_mail *mail, struct quoit_peer *peer,
+			  enum quoit_lane_class class, const struct quoit_message *span, size_t n,
+			  bool more)
 {
-	if (class == QUOIT_LANE_REPLY)
-		handle_replies(mail, peer, span, n);
-	else
-		quoit_mail_handle_span(mail, span, n, more);
+	return class == QUOIT_LANE_REPLY ? handle_replies(mail, peer, span, n)
+					 : handle_runs(mail, span, n, more, false);
 }
 
 /* Somebody found this lane full: tell it that there is room now. */
@@ -299,43 +319,72 @@ static void ring_for_space(struct quoit_mail *mail, const struct quoit_peer *pee
 		quoit_loop_ring(mail->loop, from);
 }
 
+/* Handle a batch of one lane, or the part of it that the time suffices for: then it is late. */
 static size_t read_lane(struct quoit_mail *mail, struct quoit_peer *peer,
-			enum quoit_lane_class class)
+			enum quoit_lane_class class, bool *late)
 {
 	struct quoit__mail_lane *lane = peer->in[class];
 	const struct quoit_spans from = quoit_spsc_readable_spans(&lane->ring.ring, BATCH_MESSAGES);
-	const size_t n = from.n + from.rest;
+	size_t n;
 
-	if (quoit_likely(!n))
+	if (quoit_likely(!from.n))
 		return 0;
-	handle_part(mail, peer, class, lane->ring.slots + from.at, from.n, from.rest != 0);
-	if (from.rest)
-		handle_part(mail, peer, class, lane->ring.slots, from.rest, false);
+	n = handle_part(mail, peer, class, lane->ring.slots + from.at, from.n, from.rest != 0);
+	if (from.rest && n == from.n && !quoit_loop_is_late(mail->loop))
+		n += handle_part(mail, peer, class, lane->ring.slots, from.rest, false);
 	quoit_lane_ring_advance(&lane->ring, n);
 	if (class == QUOIT_LANE_POST)
 		ring_for_space(mail, peer, lane);
 	quoit_count(&mail->counts.messages_in, n);
+	*late = n < from.n + from.rest || quoit_loop_is_late(mail->loop);
 	return n;
+}
+
+/* The next turn begins with the next core, or if the time was up, with the lane that comes next. */
+static size_t read_lanes(struct quoit_mail *mail, size_t budget)
+{
+	const uint32_t lanes = mail->peer_count * QUOIT_LANE_CLASSES;
+	uint32_t at = mail->first;
+	size_t handled = 0;
+	bool late = false;
+
+	for (uint32_t i = 0; i < lanes && handled < budget && !late; i++) {
+		struct quoit_peer *peer = &mail->peers[at / QUOIT_LANE_CLASSES];
+
+		handled += read_lane(mail, peer, (enum quoit_lane_class)(at % QUOIT_LANE_CLASSES),
+				     &late);
+		at = at + 1 < lanes ? at + 1 : 0;
+	}
+	if (!late)
+		at = (mail->first / QUOIT_LANE_CLASSES + 1) % mail->peer_count * QUOIT_LANE_CLASSES;
+	mail->first = at;
+	return handled;
 }
 
 static size_t dispatch(struct quoit_source *source, size_t budget)
 {
 	struct quoit_mail *mail = quoit_container_of(source, struct quoit_mail, source);
-	uint32_t at = mail->first;
-	size_t handled = 0;
+	size_t handled = read_lanes(mail, budget);
 
-	for (uint32_t i = 0; i < mail->peer_count && handled < budget; i++) {
-		struct quoit_peer *peer = &mail->peers[at];
-
-		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
-			handled += read_lane(mail, peer, (enum quoit_lane_class) class);
-		at = at + 1 < mail->peer_count ? at + 1 : 0;
-	}
 	if (quoit_unlikely(quoit_outside_is_used(mail->outside)))
-		handled += quoit_outside_dispatch(mail->outside, BATCH_MESSAGES);
+		handled += quoit_outside_dispatch(mail->outside,
+						  mail->loop->wary ? 1 : BATCH_MESSAGES);
 	quoit_mail_tell_credit(mail);
-	mail->first = mail->first + 1 < mail->peer_count ? mail->first + 1 : 0;
+	if (handled)
+		publish_all(mail);
 	return handled;
+}
+
+/* If so the first message comes from the other core while the turn begins. */
+static bool lane_has_news(struct quoit__mail_lane *lane)
+{
+	size_t at;
+
+	if (quoit_likely(!quoit_spsc_has_news(&lane->ring.ring)))
+		return false;
+	(void)quoit_spsc_readable(&lane->ring.ring, &at);
+	quoit_prefetch_read(&lane->ring.slots[at]);
+	return true;
 }
 
 static bool has_news(struct quoit_source *source)
@@ -344,7 +393,7 @@ static bool has_news(struct quoit_source *source)
 
 	for (uint32_t i = 0; i < mail->peer_count; i++)
 		for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
-			if (quoit_spsc_has_news(&mail->peers[i].in[class]->ring.ring))
+			if (lane_has_news(mail->peers[i].in[class]))
 				return true;
 	if (quoit_outside_is_used(mail->outside) && quoit_mpsc_has_news(mail->outside->channel))
 		return true;

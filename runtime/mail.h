@@ -46,8 +46,9 @@ struct quoit_message {
 quoit_static_assert(sizeof(struct quoit_message) == 64, "a message is one cache line");
 
 /*
- * Handle a run of messages of one operation from one core. `more`: another run of the same turn
- * follows, so work that is done once for many can wait.
+ * Handle a run of messages of one operation from one core. `more`: another run is there and
+ * follows, in this turn or, if that has taken too long, the next: work that is done once for many
+ * can wait for it.
  */
 typedef void (*quoit_messages_fn)(struct quoit_core *core, const struct quoit_message *messages,
 				  size_t n, bool more, void *ctx);

@@ -113,7 +113,7 @@ struct quoit_mail {
 	uint32_t self;
 	uint32_t depth;	  /* classes of credits */
 	uint32_t credits; /* per peer, of all classes */
-	uint32_t first;	  /* peer that the next turn begins with */
+	uint32_t first;	  /* lane that the next turn begins with, a core's three lie together */
 	uint32_t calls_open;
 	bool sealed;
 	bool refused_any;				 /* some peer wants something */

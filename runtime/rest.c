@@ -11,10 +11,12 @@
 
 #include <quoit/numa/clock.h>
 
-#define SPIN_LEAST_NS  2000
-#define RELAXES_A_LOOK 8
-#define REFUSALS_MOST  16		/* enters in a row, before the loop pauses for each */
-#define PAUSE_NS       (1000 * 1000ull) /* between looks, where the kernel cannot be waited in */
+#define REFUSALS_MOST 16	       /* enters in a row, before the loop pauses for each */
+#define PAUSE_NS      (1000 * 1000ull) /* between looks, where the kernel cannot be waited in */
+
+/* A look takes about 20 ns, a pause 35 to 70, the clock 30. */
+#define LOOKS_A_RELAX 16
+#define LOOKS_A_TIME  32
 
 static struct quoit_source *source_of(struct quoit_link *link)
 {
@@ -74,63 +76,67 @@ uint64_t quoit_loop_next_ns(const struct quoit_loop *loop)
 static uint64_t until_due(const struct quoit_loop *loop, uint64_t most_ns)
 {
 	const uint64_t next = quoit_loop_next_ns(loop);
-	uint64_t now;
 
 	if (next == UINT64_MAX)
 		return most_ns;
-	now = quoit_clock_now_ns(); /* the turn may have taken long */
-	return next > now ? quoit_min(next - now, most_ns) : 0;
+	return next > loop->done_ns ? quoit_min(next - loop->done_ns, most_ns) : 0;
+}
+
+static bool needs_enter(const struct quoit_loop *loop)
+{
+	return quoit_uring_unsubmitted(&loop->uring) || quoit_uring_needs_enter(&loop->uring);
 }
 
 void quoit_loop_enter_if_needed(struct quoit_loop *loop)
 {
-	struct quoit_uring *uring = &loop->uring;
+	if (needs_enter(loop))
+		(void)quoit_uring_submit(&loop->uring); /* -EBUSY: the next turn reaps first */
+}
 
-	if (quoit_uring_unsubmitted(uring) || quoit_uring_needs_enter(uring))
-		(void)quoit_uring_submit(uring); /* -EBUSY: the next turn reaps first */
+/* What others can bring: all that changes while we only look. */
+static bool others_have_news(struct quoit_loop *loop)
+{
+	return sources_have_news(loop) || quoit_uring_has_news(&loop->uring) || stop_is_new(loop);
 }
 
 /* Look for work until the time is up, without a system call. True when there is some. */
-static bool spin(struct quoit_loop *loop, uint64_t limit_ns)
+static bool spin(struct quoit_loop *loop, uint64_t until_ns)
 {
-	const uint64_t until = quoit_clock_now_ns() + limit_ns;
-
 	quoit_count(&loop->counts.spins, 1);
 	do {
-		for (int i = 0; i < RELAXES_A_LOOK; i++)
-			quoit_relax();
-		if (quoit_loop_has_news(loop)) {
-			quoit_count(&loop->counts.spins_won, 1);
-			return true;
+		for (int i = 0; i < LOOKS_A_TIME; i++) {
+			if (i % LOOKS_A_RELAX == 0)
+				quoit_relax();
+			if (others_have_news(loop)) {
+				quoit_count(&loop->counts.spins_won, 1);
+				return true;
+			}
 		}
-	} while (quoit_clock_now_ns() < until);
+	} while (quoit_clock_now_ns() < until_ns);
 	return false;
 }
 
-/* An answer is on its way, and we have not spun for it in vain just now. */
 static bool may_spin(const struct quoit_loop *loop)
 {
-	return loop->spin_ns && !loop->spun && sources_expect_news(loop);
+	return quoit_spin_pays(&loop->spin, true) &&
+	       (quoit_spin_pays(&loop->spin, false) || sources_expect_news(loop));
 }
 
 /*
- * Spin instead of sleeping, twice as long after it found something, half as long after it did not.
- * The turn ends with it either way, so that it has made one enter at most: the one that submits
- * what must not wait for the spin, bells among it.
+ * Spin instead of sleeping. The turn ends with it either way, so that it has made one enter at
+ * most: the one that submits what must not wait for the spin, bells among it.
  */
 static void spin_this_turn(struct quoit_loop *loop, uint64_t due_ns)
 {
-	const uint64_t limit = loop->spin_now_ns < due_ns ? loop->spin_now_ns : due_ns;
-	uint64_t next;
+	uint64_t from_ns = loop->done_ns;
 
-	quoit_loop_enter_if_needed(loop);
+	if (needs_enter(loop)) {
+		(void)quoit_uring_submit(&loop->uring); /* -EBUSY: the next turn reaps first */
+		from_ns = quoit_clock_now_ns();
+	}
 	if (quoit_loop_has_news(loop))
 		return;
-	loop->spun = !spin(loop, limit);
-	next = loop->spun ? loop->spin_now_ns / 2 : loop->spin_now_ns * 2;
-	loop->spin_now_ns = next > loop->spin_ns   ? loop->spin_ns
-			    : next < SPIN_LEAST_NS ? SPIN_LEAST_NS
-						   : next;
+	quoit_spin_note(&loop->spin, spin(loop, from_ns + quoit_min(loop->spin.now_ns, due_ns)));
 }
 
 static void sleep_now(struct quoit_loop *loop, uint64_t due_ns)
@@ -140,6 +146,7 @@ static void sleep_now(struct quoit_loop *loop, uint64_t due_ns)
 
 	quoit_count(&loop->counts.sleeps, 1);
 	quoit_count(&loop->counts.gathers, gather_ns != 0);
+	loop->slept = true;
 	(void)quoit_uring_sleep(&loop->uring, due_ns, gather_ns); /* the next turn looks */
 }
 
@@ -163,7 +170,7 @@ void quoit_loop_rest(struct quoit_loop *loop, uint64_t most_ns)
 		spin_this_turn(loop, due_ns);
 		return;
 	}
-	loop->spun = false;
+	loop->spin.in_vain = false;
 	quoit_wake_arm(&loop->wake);
 	if (quoit_loop_has_news(loop)) {
 		quoit_loop_enter_if_needed(loop);

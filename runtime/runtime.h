@@ -55,9 +55,19 @@ struct quoit_config {
 	/* Threads that are no cores and may post to one core, see outsider.h; default 64. */
 	unsigned outsiders;
 
-	/* Most that a core spins for an answer before it sleeps; default 50 us. */
+	/*
+	 * Most that a core spins for news before it sleeps, when an answer is on its way or the
+	 * last sleeps were short. By default twice what a wake-up takes here, which it measures; 50
+	 * us at most.
+	 */
 	uint64_t spin_ns;
 	bool never_spin;
+
+	/*
+	 * Most that completions, and then messages and rings, may take of one turn before the
+	 * others have theirs, plus the handler that runs at that moment; default 500 us.
+	 */
+	uint64_t slice_ns;
 
 	/*
 	 * Most that a sleep may go on gathering requests although the first has come, when many
@@ -172,6 +182,10 @@ struct quoit_runtime *quoit_core_runtime(const struct quoit_core *core);
  */
 int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 			struct quoit_stats *stats);
+
+/* How it goes with the loop of core `index`, likewise. */
+int quoit_runtime_histograms(const struct quoit_runtime *runtime, unsigned index,
+			     struct quoit_loop_histograms *histograms);
 
 QUOIT_C_END
 

@@ -55,3 +55,12 @@ int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 	*stats = s;
 	return 0;
 }
+
+int quoit_runtime_histograms(const struct quoit_runtime *runtime, unsigned index,
+			     struct quoit_loop_histograms *histograms)
+{
+	if (index >= runtime->cores)
+		return -EINVAL;
+	quoit_loop_read_histograms(&runtime->seats[index].core->loop, histograms);
+	return 0;
+}

@@ -307,7 +307,7 @@ static void a_loop_spins_only_for_what_is_expected_and_then_sleeps(void **state)
 	(void)state;
 	open_loop();
 	quoit_loop_add_source(&loop, &source);
-	loop.spin_ns = loop.spin_now_ns = MS / 10;
+	quoit_spin_init(&loop.spin, MS / 10, false);
 	set_rescue(100 * MS);
 	quoit_loop_turn(&loop, true);
 	assert_int_equal(loop.counts.spins, 0);
@@ -320,7 +320,7 @@ static void a_loop_spins_only_for_what_is_expected_and_then_sleeps(void **state)
 	/* In vain: half as long each time, and slept in between. */
 	assert_in_range(loop.counts.spins, 1, 4);
 	assert_int_equal(loop.counts.spins_won, 0);
-	assert_true(loop.spin_now_ns < loop.spin_ns);
+	assert_true(loop.spin.now_ns < loop.spin.most_ns);
 	assert_true(loop.counts.sleeps >= 2);
 }
 

@@ -138,6 +138,7 @@ static void another_thread_stops_a_loop_that_sleeps(void **state)
 
 static void a_wake_ends_a_sleep_without_limit(void **state)
 {
+	static struct quoit_loop_histograms histograms;
 	struct quoit_loop *loop = make_loop(NULL);
 	struct quoit_loop_stats stats;
 	pthread_t thread;
@@ -153,6 +154,10 @@ static void a_wake_ends_a_sleep_without_limit(void **state)
 	assert_int_equal(stats.bells_heard, 1);
 	assert_int_equal(stats.stale, 0);
 	assert_true(stats.turns >= 2);
+	quoit_loop_read_histograms(loop, &histograms);
+	assert_in_range(quoit_histogram_count(&histograms.wake_ns), 0, 1); /* 0: rung too early */
+	assert_in_range(quoit_histogram_count(&histograms.sleep_ns), 1, stats.sleeps);
+	assert_int_equal(quoit_histogram_count(&histograms.turn_ns), stats.turns);
 	assert_int_equal(quoit_loop_destroy(loop), 0);
 }
 

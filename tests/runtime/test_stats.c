@@ -219,8 +219,64 @@ static void timers_that_fired_are_counted_on_their_core(void **state)
 	server_stop(&server);
 }
 
+static struct quoit_loop_histograms histograms_of_core(unsigned index)
+{
+	static struct quoit_loop_histograms h;
+
+	assert_int_equal(quoit_runtime_histograms(server.runtime, index, &h), 0);
+	return h;
+}
+
+/* Each value is recorded once for what the counters count, by the core that it happened to. */
+static void histograms_tell_how_turns_sleeps_wakes_and_batches_were(void **state)
+{
+	static struct quoit_loop_histograms h;
+	int rc = 0;
+
+	(void)state;
+	server.config.never_spin = true;
+	serve();
+	server_run(&server, 0, post_and_call, &rc);
+	assert_soon(quoit_load_acquire(&seen.replies) == 5);
+	server_run(&server, 1, begin_ticking, NULL);
+	assert_soon(quoit_load_acquire(&seen.ticks) == 20);
+	server_settle(&server);
+	for (unsigned i = 0; i < 2; i++) {
+		h = histograms_of_core(i);
+		/* read before the counters: they can only be ahead */
+		assert_in_range(quoit_histogram_count(&h.turn_ns), 1, of_core(i).turns);
+		assert_in_range(quoit_histogram_count(&h.sleep_ns), 1, of_core(i).sleeps);
+		assert_in_range(quoit_histogram_count(&h.wake_ns), 0, of_core(i).bells_heard);
+		assert_in_range(h.completions.sum, 1, of_core(i).completed);
+		assert_int_equal(h.items.sum, of_core(i).messages_in);
+		assert_int_equal(quoit_histogram_count(&h.lag_ns) != 0, i == 1);
+		assert_true(quoit_histogram_count(&h.lag_ns) <= of_core(i).timers_fired);
+	}
+	h = histograms_of_core(1);
+	assert_true(h.turn_ns.sum > 0 && h.sleep_ns.sum > 0);
+	server_stop(&server);
+}
+
+/* What ends the sleep was stamped by who rang. */
+static void a_wake_up_is_measured_from_the_ringing_of_the_bell(void **state)
+{
+	static struct quoit_loop_histograms h;
+	int rc = 0;
+
+	(void)state;
+	server.config.never_spin = true;
+	serve();
+	assert_soon((server_run(&server, 0, post_and_call, &rc), h = histograms_of_core(1),
+		     quoit_histogram_count(&h.wake_ns) > 0));
+	assert_true(h.wake_ns.sum > 0);
+	/* a stamp of another time would make it a time since the machine was started */
+	assert_true(quoit_histogram_mean(&h.wake_ns) < 20e9);
+	server_stop(&server);
+}
+
 static void a_core_that_does_not_exist_has_no_counters(void **state)
 {
+	static struct quoit_loop_histograms h;
 	struct quoit_stats stats;
 	struct quoit_stats before;
 
@@ -231,6 +287,8 @@ static void a_core_that_does_not_exist_has_no_counters(void **state)
 	assert_int_equal(quoit_runtime_stats(server.runtime, 2, &stats), -EINVAL);
 	assert_int_equal(quoit_runtime_stats(server.runtime, UINT32_MAX, &stats), -EINVAL);
 	assert_memory_equal(&stats, &before, sizeof(stats));
+	assert_int_equal(quoit_runtime_histograms(server.runtime, 2, &h), -EINVAL);
+	assert_int_equal(h.turn_ns.sum, 0);
 	server_stop(&server);
 }
 
@@ -242,6 +300,8 @@ int main(void)
 		CASE(a_turn_wakes_another_core_once_however_much_it_sends),
 		CASE(bytes_and_streams_are_counted),
 		CASE(timers_that_fired_are_counted_on_their_core),
+		CASE(histograms_tell_how_turns_sleeps_wakes_and_batches_were),
+		CASE(a_wake_up_is_measured_from_the_ringing_of_the_bell),
 		CASE(a_core_that_does_not_exist_has_no_counters),
 	};
 
