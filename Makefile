@@ -473,10 +473,21 @@ mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail
 	@tests/support/install-packages.sh test
 	@bash tests/mutate/wake.sh $(O)
 
-bench-net: ## Cost of a request against epoll, raw io_uring and redis (ROUNDS=5)
+# BASE=COMMIT: kv as it was then takes its turn in each round, built in a work tree of its own.
+ifneq ($(origin BASE),command line)
+BASE :=
+endif
+base_tree = build/base-$(BASE)
+
+bench-net: ## Cost of a request against epoll, raw io_uring, redis (ROUNDS=5 BASE=COMMIT)
 	@tests/support/install-packages.sh bench
 	$(call again,release) all $(bench:%=build/release/%)
-	@bash tests/bench/net.sh build/release
+ifneq ($(BASE),)
+	@test -d $(base_tree) || git worktree add --detach $(base_tree) $(BASE)
+	+@$(MAKE) --no-print-directory $(jobs) -C $(base_tree) VARIANT=release O=build/release all
+endif
+	@KV_BASE=$(if $(BASE),$(base_tree)/build/release/examples/kv/kv) \
+		bash tests/bench/net.sh build/release
 
 # The rings once for this machine and once for any x86-64 since 2009.
 rings_v2 := $(if $(filter x86_64,$(shell uname -m)),build/v2)
@@ -553,7 +564,7 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop model sim \
-	mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool lint \
-	headers format deps help config-help show-config clean FORCE
+	mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool \
+	lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -3,7 +3,7 @@
 #
 # net.sh - what a request costs: quoit's examples against their peers, side by side.
 #
-#	[ROUNDS=5] tests/bench/net.sh [build/release]		(or: make bench-net)
+#	[ROUNDS=5] [KV_BASE=PROGRAM] tests/bench/net.sh [build/release]		(or: make bench-net)
 #
 # Every measurement starts a fresh server on one cpu and loads it from another. What counts is the
 # server's own cost, in cycles (user and kernel, perf) divided by the requests served, because that
@@ -25,6 +25,7 @@ O=${1:-build/release}
 ROUNDS=${ROUNDS:-5}
 ECHO=${ECHO:-$O/examples/02_echo} # ours; may be set to try another program in its place
 KV=${KV:-$O/examples/kv/kv}
+KV_BASE=${KV_BASE:-} # the same as of another commit; none unless it is asked for
 bench=$O/tests/bench
 echo_seconds=2
 connections=50
@@ -119,6 +120,7 @@ spawn_resp() # kv | redis: a server that is told where to listen
 		port=$((20000 + RANDOM % 10000)) tries=0
 		case $1 in
 		ours) spawn "$KV" --port $port --cores 1 ;;
+		base) spawn "$KV_BASE" --port $port --cores 1 ;;
 		redis) spawn "$here/../support/redis-server.sh" --port $port --bind 127.0.0.1 \
 			--save "" --appendonly no --dir "$work" ;;
 		esac
@@ -257,7 +259,7 @@ for cell in "get 1" "set 1" "get 16" "set 16"; do
 	elif ! command -v redis-benchmark >/dev/null || ! command -v redis-cli >/dev/null; then
 		skip "$1-$value_bytes-$connections-$2" "redis-tools is not installed"
 	else
-		rounds measure_kv "ours redis" "$1" "$2"
+		rounds measure_kv "ours ${KV_BASE:+base }redis" "$1" "$2"
 	fi
 done
 [ -t 2 ] && printf '\r\033[K' >&2
