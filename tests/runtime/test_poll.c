@@ -265,6 +265,30 @@ static void a_stop_before_the_kernel_has_it_is_told_too(void **state)
 	close(fd);
 }
 
+/* Its event comes before the kernel has the cancel, whose answer nobody needs to wait for. */
+static void a_poll_that_has_stopped_keeps_no_loop_from_being_freed(void **state)
+{
+	struct driven d;
+	struct watch w = {0};
+	const int fd = eventfd(0, EFD_NONBLOCK);
+
+	(void)state;
+	drive_open(&d, KIND_GUEST, NULL);
+	watch(&d, &w, fd, POLLIN, QUOIT_POLL_LEVEL);
+	for (int i = 0; i < 20; i++)
+		drive(&d);
+	quoit_poll_stop(&w.poll);
+	quoit_loop_prepare(d.loop);
+	assert_int_equal(io_uring_sq_ready(&d.ring), 1); /* the cancel, which stays there */
+	assert_int_equal(eventfd_write(fd, 1), 0);
+	drive_reap(&d);
+	assert_int_equal(w.stopped, 1);
+	assert_int_equal(w.ready, 0);
+	assert_int_equal(quoit_loop_destroy(d.loop), -EAGAIN); /* and not -EBUSY */
+	drive_close(&d);
+	close(fd);
+}
+
 static void events_may_be_changed_from_outside_and_from_the_handler(void **state)
 {
 	static const enum quoit_poll_mode modes[] = {QUOIT_POLL_LEVEL, QUOIT_POLL_EDGE};
@@ -436,6 +460,7 @@ int main(void)
 		cmocka_unit_test(a_handler_may_stop_its_poll_and_hears_no_more),
 		cmocka_unit_test(a_poll_may_be_freed_when_it_has_stopped),
 		cmocka_unit_test(a_stop_before_the_kernel_has_it_is_told_too),
+		cmocka_unit_test(a_poll_that_has_stopped_keeps_no_loop_from_being_freed),
 		cmocka_unit_test(events_may_be_changed_from_outside_and_from_the_handler),
 		cmocka_unit_test(a_hang_up_is_told_whatever_was_asked_for),
 		cmocka_unit_test(what_cannot_be_watched_is_refused),
