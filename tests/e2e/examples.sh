@@ -31,6 +31,7 @@ expect "05_pipeline hands over what three producers sent, and comes to its end" 
 	'^60000 orders from 3 producers, 0 out of order' "$O/examples/05_pipeline" 20000
 expect "06_channels handles in batches what three workers sent, and comes to its end" \
 	'^3000 orders in [0-9]+ batches' "$O/examples/06_channels"
+# M10: the loop in other people's programs, and theirs in it.
 expect "07_host_epoll hosts a set that its handler does not drain" \
 	'^8000 words of 8000 echoed' "$O/examples/07_host_epoll"
 expect "08_embed_uring leaves the application's completions alone" \

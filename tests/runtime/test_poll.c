@@ -157,7 +157,7 @@ static void edge_is_told_what_happens_and_not_what_is_left(void **state)
 	}
 }
 
-/* B-row "re-arm on end": the kernel may end a multishot poll at any time, without a word why. */
+/* D-82: the kernel may end a multishot poll at any time, without a word why. */
 static void an_edge_poll_that_the_kernel_ends_goes_on(void **state)
 {
 	struct driven d;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_signal.c - signals as events: who sent what, once, to one of those who wait; and nothing is
- * installed or unblocked behind anybody's back.
+ * installed or unblocked behind anybody's back. M9.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_ticker.c - periodic timers: the next tick is a period after the last deadline, however late
- * the loop was; what is missed is counted, and not made up for.
+ * the loop was; what is missed is counted, and not made up for. M9.
  */
 #include <setjmp.h>
 #include <stdarg.h>
