@@ -55,7 +55,7 @@ static void set_alarm(struct quoit_loop *loop)
 {
 	const uint64_t next = quoit_loop_next_ns(loop);
 
-	if (loop->alarm_ns <= next)
+	if (!loop->alarm || loop->alarm_ns <= next) /* none: it is being destroyed */
 		return;
 	if (!quoit_op_is_idle(loop->alarm)) {
 		quoit_op_cancel(loop->alarm);

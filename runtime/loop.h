@@ -131,7 +131,9 @@ static inline QUOIT_MUST_CHECK int quoit_loop_attach(struct io_uring *ring,
  *
  * Thread: the loop's.   Errors: -EBUSY while something is attached to it (a channel, a poll, a ring
  * that might ring it); -EAGAIN on an application's ring until the last completion has come: submit,
- * wait, reap and call again; -EDEADLK in a handler; -EPERM for a core's.
+ * wait if quoit_loop_before_wait() says so, reap and call again; -ETIMEDOUT on a ring of its own if
+ * the kernel has not let go after some seconds: call again, or leave the memory; -EDEADLK in a
+ * handler; -EPERM for a core's.
  */
 QUOIT_MUST_CHECK int quoit_loop_destroy(struct quoit_loop *loop);
 

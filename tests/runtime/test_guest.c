@@ -255,6 +255,34 @@ static void after_a_lost_completion_the_bell_and_the_alarm_are_set_again(void **
 	leave(&app);
 }
 
+/* Destroying takes several rounds of the main loop, which asks as always whether it may wait. */
+static void the_main_loop_goes_on_while_a_guest_leaves(void **state)
+{
+	struct app app = {0};
+	int rc;
+
+	(void)state;
+	set_up_ring(&app, 4, 0);
+	attach(&app);
+	quoit_loop_wake(app.loop);
+	turn(&app); /* no alarm was ever set */
+	start_timer(&app, &app.later, 3600 * 1000 * MS);
+	for (int i = 0; i < 4; i++)
+		own_nop(&app);
+	while ((rc = quoit_loop_destroy(app.loop)) == -EAGAIN) {
+		const bool wait = quoit_loop_before_wait(app.loop);
+
+		/* The queue was full at first: nothing was asked of the kernel yet. */
+		assert_true(!wait || app.own == 4);
+		(void)io_uring_submit_and_wait(&app.ring, wait ? 1 : 0);
+		reap(&app);
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(app.own, 4);
+	assert_int_equal(app.strange, 0);
+	io_uring_queue_exit(&app.ring);
+}
+
 static void a_stop_only_wakes_a_guest(void **state)
 {
 	struct app app = {0};
@@ -452,6 +480,7 @@ int main(void)
 		cmocka_unit_test(a_full_submission_queue_is_left_to_the_application),
 		cmocka_unit_test(an_earlier_timer_moves_the_alarm_and_a_stopped_one_harms_nobody),
 		cmocka_unit_test(after_a_lost_completion_the_bell_and_the_alarm_are_set_again),
+		cmocka_unit_test(the_main_loop_goes_on_while_a_guest_leaves),
 		cmocka_unit_test(a_stop_only_wakes_a_guest),
 		cmocka_unit_test(a_guest_does_not_drive_itself),
 		cmocka_unit_test(the_descriptor_tells_of_timers_and_of_wakes),
