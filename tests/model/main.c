@@ -45,6 +45,7 @@ static const struct model_case *const tables[] = {
 	model_rebind_updates_cases,
 	model_group_cases,
 	model_crowd_cases,
+	model_outsider_cases,
 	NULL,
 };
 /* clang-format on */
