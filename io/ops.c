@@ -29,7 +29,7 @@ static void tell(struct quoit_op *op, int res, uint32_t flags, bool last)
 {
 	if (last) {
 		op->state = QUOIT_OP_IDLE;
-		op->cancel_wanted = false;
+		op->cancel_wanted = op->asked = false;
 	}
 	if (op->forgotten)
 		give_back_if_over(op);
@@ -56,16 +56,19 @@ static void cancelled(struct quoit_op_owner *owner, int res, uint32_t flags, boo
 	(void)flags;
 	(void)last;
 	op->cancelling = false;
-	/* With ALL it is the number of those found. */
-	op->unfound = (uint8_t)(res == 0 || res == -ENOENT ? op->unfound + 1 : 0);
 	if (op->cancel_wanted)
 		quoit_link_append(&op->ops->due, &op->due); /* meant for a later start */
-	if (op->state == QUOIT_OP_OUT && op->unfound && op->ops->uring->counts.dropped_resyncs) {
-		if (op->unfound >= UNFOUND_IS_LOST) {
-			write_off(op);
-			return;
+	if (op->asked) {
+		op->asked = false;
+		/* With ALL it is the number of those found. */
+		op->unfound = (uint8_t)(res == 0 || res == -ENOENT ? op->unfound + 1 : 0);
+		if (op->unfound && op->ops->uring->counts.dropped_resyncs) {
+			if (op->unfound >= UNFOUND_IS_LOST) {
+				write_off(op);
+				return;
+			}
+			quoit_op_cancel(op);
 		}
-		quoit_op_cancel(op);
 	}
 	give_back_if_over(op);
 }
@@ -99,8 +102,7 @@ struct quoit_op *quoit_op_take(struct quoit_ops *ops, quoit_op_prep_fn prep, quo
 	if (!op)
 		return NULL;
 	op->state = QUOIT_OP_IDLE;
-	op->cancel_wanted = op->cancelling = op->forgotten = false;
-	op->unfound = 0;
+	op->cancel_wanted = op->cancelling = op->asked = op->forgotten = false;
 	op->prep = prep;
 	op->done = done;
 	op->ctx = ctx;
@@ -114,6 +116,7 @@ void quoit_op_start(struct quoit_op *op)
 {
 	QUOIT_ASSERT(op->state == QUOIT_OP_IDLE && !op->forgotten);
 	op->state = QUOIT_OP_WANTED;
+	op->unfound = 0;
 	quoit_link_append(&op->ops->due, &op->due);
 }
 
@@ -153,7 +156,7 @@ static bool prepare_cancel(struct quoit_op *op)
 	if (quoit_uring_cancel(op->ops->uring, quoit_op_data(QUOIT_OP_OTHER, &op->owner),
 			       QUOIT_OP_CANCEL_OTHER, &op->owner) < 0)
 		return false;
-	op->cancelling = true;
+	op->cancelling = op->asked = true;
 	op->cancel_wanted = false;
 	return true;
 }

@@ -41,7 +41,8 @@ struct quoit_op {
 	uint8_t state;		     /* enum quoit_op_state */
 	bool cancel_wanted;
 	bool cancelling; /* a cancel is out */
-	uint8_t unfound; /* cancels in a row that the kernel found nothing for */
+	bool asked;	 /* and it is for this start, not for an earlier one */
+	uint8_t unfound; /* cancels of this start that the kernel found nothing for */
 	bool forgotten;	 /* its owner is gone: tell nobody */
 	quoit_op_prep_fn prep;
 	quoit_op_done_fn done;

@@ -260,6 +260,75 @@ static void after_a_lost_completion_what_is_out_is_asked_after_and_written_off(v
 	settle();
 }
 
+/* A completion as the kernel would post it. */
+static void complete(const struct quoit_op *op, enum quoit_op_kind kind, int res)
+{
+	const struct io_uring_cqe cqe = {.user_data = quoit_op_data(kind, &op->owner), .res = res};
+
+	assert_true(quoit_uring_handle(&f.uring, &cqe));
+}
+
+/* As if it had been prepared, and its entry were with the kernel. */
+static void send_out(struct quoit_op *op)
+{
+	quoit_op_start(op);
+	quoit_ops_attend(&f.ops);
+	assert_int_equal(op->state, QUOIT_OP_OUT);
+	f.uring.ring->sq.sqe_tail--;
+}
+
+static void send_cancel(struct quoit_op *op)
+{
+	quoit_op_cancel(op);
+	quoit_ops_attend(&f.ops);
+	assert_true(op->cancelling);
+	f.uring.ring->sq.sqe_tail--;
+}
+
+/* Once something was lost. What a cancel did not find in an earlier start is not missing in this.
+ */
+static void a_cancel_that_is_late_twice_in_two_starts_writes_nothing_off(void **state)
+{
+	struct quoit_op *op;
+
+	need_uring(state);
+	f.uring.counts.dropped_resyncs = 1;
+	op = take_poll();
+	for (unsigned start = 1; start <= 3; start++) {
+		send_out(op);
+		send_cancel(op);
+		complete(op, QUOIT_OP_CANCEL_OTHER, 0); /* it has just ended by itself */
+		assert_int_equal(f.told, start - 1);
+		complete(op, QUOIT_OP_OTHER, POLLIN);
+		assert_int_equal(f.told, start);
+		assert_int_equal(f.res, POLLIN);
+	}
+	assert_int_equal(op->owner.pending, 0);
+	quoit_op_forget(op);
+	assert_int_equal(quoit_ops_live(&f.ops), 0);
+}
+
+static void an_answer_to_an_earlier_cancel_does_not_end_a_later_start(void **state)
+{
+	struct quoit_op *op;
+
+	need_uring(state);
+	f.uring.counts.dropped_resyncs = 1;
+	op = take_poll();
+	send_out(op);
+	send_cancel(op);
+	complete(op, QUOIT_OP_OTHER, POLLIN); /* by itself, before the cancel came */
+	send_out(op);
+	complete(op, QUOIT_OP_CANCEL_OTHER, -ENOENT);
+	assert_false(quoit_ops_have_work(&f.ops)); /* nobody wants it cancelled */
+	assert_int_equal(f.told, 1);
+	complete(op, QUOIT_OP_OTHER, POLLIN);
+	assert_int_equal(f.told, 2);
+	assert_int_equal(f.res, POLLIN);
+	quoit_op_forget(op);
+	assert_int_equal(quoit_ops_live(&f.ops), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +348,12 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(
 			after_a_lost_completion_what_is_out_is_asked_after_and_written_off, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_cancel_that_is_late_twice_in_two_starts_writes_nothing_off, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_answer_to_an_earlier_cancel_does_not_end_a_later_start, set_up,
 			tear_down),
 	};
 
