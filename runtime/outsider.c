@@ -172,6 +172,8 @@ static void leave(const struct quoit_outsider *outsider, bool owes_bell)
 	/* gate: pairs with quoit_outside_is_drained() */
 	const uint32_t before = quoit_add(&gate_of(outsider)->word, -GATE_BUSY);
 
+	if (before & GATE_CLOSED) /* whoever this bell wakes must not find us busy still */
+		quoit_wake_fence();
 	if (owes_bell || before & GATE_CLOSED)
 		ring(outsider->home); /* the core waits for this gate, perhaps asleep */
 }
