@@ -23,13 +23,20 @@ static inline uint64_t random_seed(void)
 	return given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 }
 
-static inline uint64_t random_u64(struct random *random)
+/*
+ * A number that has nothing in common with `z`, and no other number has it. Sums of these tell what
+ * was counted twice and what not at all, which sums of numbers do not: 1 + 4 is 2 + 3.
+ */
+static inline uint64_t random_mix(uint64_t z)
 {
-	uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
-
 	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
 	return z ^ z >> 31;
+}
+
+static inline uint64_t random_u64(struct random *random)
+{
+	return random_mix(random->state += UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static inline uint64_t random_below(struct random *random, uint64_t n)
