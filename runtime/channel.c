@@ -97,6 +97,7 @@ static bool try_to_leave(struct quoit__channel *c, bool tells)
 	if (c->kind->detach(c))
 		return false;
 	quoit_loop_remove_source(&c->source);
+	quoit_link_remove(&c->link);
 	close_bell(c);
 	c->state = QUOIT__CHANNEL_OUT;
 	if (tells && told)
@@ -163,6 +164,31 @@ static size_t handle_runs(struct quoit__channel *c, size_t left)
 	return done;
 }
 
+/*
+ * The loop ends: what the producers had published before is handled, within the budgets of a turn,
+ * and what comes now stays in the ring. No run is known to be followed by another one.
+ */
+static size_t handle_last(struct quoit__channel *c, size_t most)
+{
+	const uint64_t until = c->budget_ns ? quoit_clock_now_ns() + c->budget_ns : UINT64_MAX;
+	struct quoit__run run = {0};
+	size_t done = 0;
+
+	do {
+		if (!c->kind->last(c, quoit_min(most - done, c->batch_items), &run)) {
+			c->state = c->kind->has_ended(c) ? QUOIT__CHANNEL_ENDING
+							 : QUOIT__CHANNEL_DETACHING;
+			break;
+		}
+		done += run.n;
+		handle(c, &run, false);
+	} while (c->state == QUOIT__CHANNEL_IN && done < most &&
+		 (!c->budget_ns || quoit_clock_now_ns() < until));
+	if (c->state != QUOIT__CHANNEL_IN)
+		(void)try_to_leave(c, true);
+	return done;
+}
+
 static size_t dispatch(struct quoit_source *source, size_t budget)
 {
 	struct quoit__channel *const c = quoit_container_of(source, struct quoit__channel, source);
@@ -173,6 +199,8 @@ static size_t dispatch(struct quoit_source *source, size_t budget)
 		(void)try_to_leave(c, true);
 		return 0;
 	}
+	if (quoit_unlikely(c->ending))
+		return handle_last(c, quoit_min(budget, c->budget_items));
 	done = handle_runs(c, quoit_min(budget, c->budget_items));
 	quoit_count(&c->stats.turns, done != 0);
 	if (c->state == QUOIT__CHANNEL_IN && (done || !c->kind->has_ended(c)))
@@ -187,7 +215,8 @@ static bool has_news(struct quoit_source *source)
 {
 	struct quoit__channel *const c = quoit_container_of(source, struct quoit__channel, source);
 
-	return c->state != QUOIT__CHANNEL_IN || c->kind->has_news(c) || c->kind->has_ended(c);
+	return c->state != QUOIT__CHANNEL_IN || c->ending || c->kind->has_news(c) ||
+	       c->kind->has_ended(c);
 }
 
 static bool expects_news(const struct quoit_source *source)
@@ -199,6 +228,45 @@ static bool expects_news(const struct quoit_source *source)
 static void flush(struct quoit_source *source)
 {
 	(void)source;
+}
+
+/* --- the end of the loop --------------------------------------------------------------------- */
+
+static struct quoit__channel *by_link(const struct quoit_link *link)
+{
+	return quoit_container_of(link, struct quoit__channel, link);
+}
+
+void quoit_channels_stop(struct quoit_loop *loop)
+{
+	for (struct quoit_link *at = loop->channels.next; at != &loop->channels; at = at->next)
+		by_link(at)->ending = true;
+}
+
+unsigned quoit_channels_cut(struct quoit_loop *loop, const char **name)
+{
+	unsigned unread = 0;
+
+	for (struct quoit_link *at = loop->channels.next; at != &loop->channels; at = at->next) {
+		struct quoit__channel *const c = by_link(at);
+
+		if (c->state != QUOIT__CHANNEL_IN)
+			continue;
+		c->state = QUOIT__CHANNEL_DETACHING; /* and asks in each turn from now on */
+		if (c->kind->has_news(c) && !unread++)
+			*name = c->name;
+	}
+	return unread;
+}
+
+unsigned quoit_channels_open(const struct quoit_loop *loop, const char **name)
+{
+	unsigned n = 0;
+
+	for (struct quoit_link *at = loop->channels.next; at != &loop->channels; at = at->next)
+		if (!n++)
+			*name = by_link(at)->name;
+	return n;
 }
 
 /* --- attaching ------------------------------------------------------------------------------- */
@@ -217,6 +285,7 @@ static void set_options(struct quoit__channel *c, const struct quoit_channel_opt
 	c->realtime = o.realtime;
 	c->ended = o.ended;
 	c->detached = o.detached;
+	c->name = o.name ? o.name : "one without a name";
 	c->own.fd = o.own_bell ? 0 : -1;
 }
 
@@ -247,6 +316,8 @@ int quoit__channel_attach(struct quoit_loop *loop, struct quoit_channel *channel
 		return -EINVAL;
 	if (loop->closing)
 		return -EBUSY;
+	if (loop->ending)
+		return -ESHUTDOWN;
 	set_options(&c, options, bytes);
 	*made = c;
 	if (made->own.fd >= 0)
@@ -261,6 +332,8 @@ int quoit__channel_attach(struct quoit_loop *loop, struct quoit_channel *channel
 		return rc;
 	}
 	quoit_loop_add_source(loop, &made->source);
+	quoit_link_init(&made->link);
+	quoit_link_append(&loop->channels, &made->link);
 	return 0;
 }
 

@@ -22,6 +22,15 @@
  * read. Or it is detached, at any time, while producers run: what is unread stays in the ring, for
  * another loop perhaps. Either way nobody touches the loop's eventfd any more afterwards (D-10).
  *
+ * Nor does it keep a runtime from stopping. Handlers run on until all cores are quiet, and so no
+ * call is under way any more; then each channel of a core has its last look, at every lane of its
+ * ring and skipping none: what was published by then is handled, with `more` always false, and what
+ * comes later stays in the ring, which is the user's and not closed. Then the channel leaves as if
+ * it was detached, and is told so, or that its ring has ended, before the core's stop function.
+ * From there on a handler cannot post or call any more (-ESHUTDOWN), nor attach. The deadline cuts
+ * a last look short and names the channel; one that a producer still holds two seconds later is
+ * named, too, and not told: its memory must stay as long as that producer runs.
+ *
  * Thread: the loop's, in everything here that does not say otherwise; also in handlers.
  */
 #ifndef QUOIT_RUNTIME_CHANNEL_H
@@ -68,8 +77,11 @@ struct quoit_channel_options {
 
 	bool realtime; /* the handler neither allocates nor blocks: recorded, for checkers */
 
-	quoit_channel_end_fn ended;    /* told once, when the ring has ended */
-	quoit_channel_end_fn detached; /* told when quoit_channel_detach() took longer */
+	quoit_channel_end_fn ended; /* told once, when the ring has ended */
+	/* Told when quoit_channel_detach() took longer, and when the loop's core stops. */
+	quoit_channel_end_fn detached;
+
+	const char *name; /* for what a stop tells at its deadline; not copied */
 };
 
 /* Written by the loop's thread. */
@@ -106,7 +118,8 @@ enum {
  *
  * Owns: ring, slots and channel are the loop's until the channel is out of it.
  * Errors: -EINVAL without a handler or slots, or for items of no size; -EMFILE, -ENFILE or -ENOBUFS
- * for a bell of its own; -EBUSY once the loop is being destroyed.
+ * for a bell of its own; -EBUSY once the loop is being destroyed; -ESHUTDOWN once its core has
+ * come so far in stopping that the channels leave.
  */
 static inline QUOIT_MUST_CHECK int quoit_channel_attach_spsc(
 	struct quoit_loop *loop, struct quoit_channel *channel, struct quoit_spsc *ring,

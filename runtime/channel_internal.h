@@ -32,6 +32,12 @@ struct quoit__channel_kind {
 	bool (*follows)(struct quoit__channel *c, const struct quoit__run *run, size_t most,
 			struct quoit__run *next);
 	void (*give_back)(struct quoit__channel *c, struct quoit__run *run);
+	/*
+	 * The next run of the last look, which goes from lane to lane, skips none, and takes what
+	 * each had published when it came there. False: it is over, and it does end, however fast
+	 * the producers are.
+	 */
+	bool (*last)(struct quoit__channel *c, size_t most, struct quoit__run *run);
 	bool (*has_news)(struct quoit__channel *c);  /* by real loads, skipping nothing */
 	bool (*has_ended)(struct quoit__channel *c); /* asked before a look that finds nothing */
 	void (*rang)(struct quoit__channel *c);	     /* its own bell */
@@ -46,6 +52,7 @@ enum quoit__channel_state {
 
 struct quoit__channel {
 	struct quoit_source source; /* in the loop */
+	struct quoit_link link;	    /* in loop->channels, until it is out */
 	struct quoit_loop *loop;
 	const struct quoit__channel_kind *kind;
 	void *ring;
@@ -55,6 +62,7 @@ struct quoit__channel {
 	quoit_channel_end_fn ended;
 	quoit_channel_end_fn detached;
 	void *ctx;
+	const char *name;
 	uint64_t budget_ns;
 	uint32_t budget_items;
 	uint32_t batch_items;
@@ -62,6 +70,10 @@ struct quoit__channel {
 	uint8_t state;
 	bool running; /* its handler is */
 	bool realtime;
+	bool ending;		 /* the loop is: the last look has begun */
+	bool in_lane;		 /* and has come to `lane` */
+	uint32_t lane;		 /* the lane that it is at, or would be next */
+	uint64_t until;		 /* the position where it leaves it */
 	uint64_t calls_seen;	 /* of the loop's calls, those that this ring was asked about */
 	struct quoit_notify own; /* the loop's flag and an eventfd of its own; fd -1: the loop's */
 	struct quoit_op *poll;	 /* of that */
@@ -79,6 +91,21 @@ QUOIT_HOT struct quoit_notify *quoit__channel_notify(struct quoit__channel *c)
 {
 	return c->own.fd < 0 ? &c->loop->notify : &c->own;
 }
+
+/*
+ * The loop ends: from the next turn on each channel has its last look, and then leaves. Not in a
+ * handler.
+ */
+void quoit_channels_stop(struct quoit_loop *loop);
+
+/*
+ * Begin no further run, last look or not: gives how many channels had something left to be looked
+ * at, and the name of the first of them. Not in a handler.
+ */
+unsigned quoit_channels_cut(struct quoit_loop *loop, const char **name);
+
+/* How many there are, and the name of the first of them. */
+unsigned quoit_channels_open(const struct quoit_loop *loop, const char **name);
 
 /* Around a handler that was marked real-time: a guard will stand here. */
 QUOIT_HOT void quoit__rt_enter(bool realtime)

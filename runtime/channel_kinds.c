@@ -18,6 +18,13 @@ static void nothing(struct quoit__channel *c)
 	(void)c;
 }
 
+/* The last look goes on with the next lane. */
+static void leave_lane(struct quoit__channel *c)
+{
+	c->lane++;
+	c->in_lane = false;
+}
+
 /* --- one producer ---------------------------------------------------------------------------- */
 
 static int spsc_attach(struct quoit__channel *c)
@@ -57,6 +64,22 @@ static bool spsc_follows(struct quoit__channel *c, const struct quoit__run *run,
 	return ring->tail_seen - ring->head_own > run->n || quoit__spsc_arrived(ring) > run->n;
 }
 
+/* Has the last look come to this lane only now? Then it reads what is there, and no more. */
+static size_t left_of(struct quoit__channel *c, struct quoit_spsc *ring)
+{
+	if (!c->in_lane)
+		c->until = ring->head_own + quoit__spsc_arrived(ring);
+	c->in_lane = true;
+	return (size_t)(c->until - ring->head_own);
+}
+
+static bool spsc_last(struct quoit__channel *c, size_t most, struct quoit__run *run)
+{
+	const size_t left = left_of(c, c->ring);
+
+	return left && spsc_take(c, quoit_min(most, left), run);
+}
+
 static void spsc_give_back(struct quoit__channel *c, struct quoit__run *run)
 {
 	struct quoit_spsc *const ring = c->ring;
@@ -89,6 +112,18 @@ static int mpsc_detach(struct quoit__channel *c)
 	return quoit_mpsc_detach(c->ring);
 }
 
+/* The first `n` that are readable in the run's lane, or those of them that lie together. */
+static void set_run(struct quoit_mpsc *q, size_t n, struct quoit__run *run)
+{
+	const struct quoit_spans spans = quoit_spsc_readable_spans(&run->lane->ring, n);
+
+	run->items = (char *)run->lane->slots + spans.at * q->item_bytes;
+	run->n = spans.n;
+#if QUOIT_CONFIG_ASSERT >= 2
+	q->reading = true;
+#endif
+}
+
 /*
  * One way round the lanes ends where it began, also over several runs: a lane that was left in the
  * middle of its quantum is the first one of the next. Only while busy are idle lanes skipped; a
@@ -98,7 +133,6 @@ static bool mpsc_take(struct quoit__channel *c, size_t most, struct quoit__run *
 {
 	struct quoit_mpsc *const q = c->ring;
 	struct quoit__mpsc_round round = quoit__mpsc_begin(q, !q->busy);
-	struct quoit_spans spans;
 	size_t n = quoit__mpsc_find(q, &round, most, &run->lane);
 
 	if (!n && round.skipped) {
@@ -108,12 +142,7 @@ static bool mpsc_take(struct quoit__channel *c, size_t most, struct quoit__run *
 	q->busy = n != 0;
 	if (!n)
 		return false;
-	spans = quoit_spsc_readable_spans(&run->lane->ring, n);
-	run->items = (char *)run->lane->slots + spans.at * q->item_bytes;
-	run->n = spans.n;
-#if QUOIT_CONFIG_ASSERT >= 2
-	q->reading = true;
-#endif
+	set_run(q, n, run);
 	return true;
 }
 
@@ -145,6 +174,25 @@ static bool mpsc_follows(struct quoit__channel *c, const struct quoit__run *run,
 	return false;
 }
 
+/* Lanes whose producers have gone are given back: who registers may be in want of one. */
+static bool mpsc_last(struct quoit__channel *c, size_t most, struct quoit__run *run)
+{
+	struct quoit_mpsc *const q = c->ring;
+
+	for (; c->lane < quoit_mpsc_lanes(q); leave_lane(c)) {
+		struct quoit_mpsc_lane *const lane = quoit__mpsc_lane(q, c->lane);
+		const size_t left = left_of(c, &lane->ring);
+
+		if (left) {
+			run->lane = lane;
+			set_run(q, quoit_min(most, left), run);
+			return true;
+		}
+		(void)quoit__mpsc_look(q, lane);
+	}
+	return false;
+}
+
 static void mpsc_give_back(struct quoit__channel *c, struct quoit__run *run)
 {
 	struct quoit_mpsc *const q = c->ring;
@@ -155,6 +203,8 @@ static void mpsc_give_back(struct quoit__channel *c, struct quoit__run *run)
 	q->reading = false;
 #endif
 	quoit_spsc_advance(ring, run->n);
+	if (quoit_unlikely(c->ending))
+		return; /* no lane has a turn any more */
 	/* Its turn is over when all that was known of it is read, or its quantum. */
 	quoit__mpsc_taken(q, &round, run->n, ring->tail_seen == ring->head_own);
 }
@@ -228,6 +278,27 @@ static bool spmc_follows(struct quoit__channel *c, const struct quoit__run *run,
 	return spmc_take(c, most, next);
 }
 
+/*
+ * Is there something in this lane that was published when the last look came there, and that nobody
+ * has claimed?
+ */
+static bool is_left(struct quoit__channel *c, const struct quoit_lane *lane)
+{
+	if (!c->in_lane)
+		/* publish: pairs with quoit_lane_publish() */
+		c->until = quoit_load_acquire(&lane->tail);
+	c->in_lane = true;
+	/* claim: pairs with quoit_lane_claim(); who moved it on has what it moved past */
+	return (int64_t)(c->until - quoit_load_acquire(&lane->claim)) > 0;
+}
+
+static bool spmc_last(struct quoit__channel *c, size_t most, struct quoit__run *run)
+{
+	const struct quoit_spmc_consumer *const seat = c->ring;
+
+	return is_left(c, &seat->ring->lane) && spmc_take(c, most, run);
+}
+
 static void spmc_give_back(struct quoit__channel *c, struct quoit__run *run)
 {
 	quoit_spmc_release(c->ring, &run->claim, run->n);
@@ -287,6 +358,44 @@ static bool mpmc_follows(struct quoit__channel *c, const struct quoit__run *run,
 	return mpmc_take(c, most, next);
 }
 
+/* From this lane and no other, as long as there is something that the last look is for. */
+static bool claim_last(struct quoit__channel *c, struct quoit_lane *lane, size_t most,
+		       struct quoit_claim *claim)
+{
+	while (is_left(c, lane)) {
+		uint64_t tail_seen = c->until;
+
+		switch (quoit_lane_claim(lane, &tail_seen, most, claim)) {
+		case QUOIT_CLAIM_GOT:
+			return true;
+		case QUOIT_CLAIM_EMPTY: /* the rest of it was void */
+			return false;
+		default:
+			quoit_relax();
+		}
+	}
+	return false;
+}
+
+static bool mpmc_last(struct quoit__channel *c, size_t most, struct quoit__run *run)
+{
+	struct quoit_mpmc_consumer *const seat = c->ring;
+
+	for (; c->lane < quoit__mpmc_lanes(seat->ring); leave_lane(c)) {
+		struct quoit_lane *const lane = &seat->ring->lanes[c->lane]->lane;
+
+		if (!claim_last(c, lane, most, &run->claim))
+			continue;
+		if (is_called(c))
+			quoit_count(&c->stats.passed, quoit_mpmc_pass_on(seat->ring));
+		seat->held += run->claim.n;
+		quoit__meter_hold(quoit__lane_meter(seat));
+		set_claimed(c, run, lane->slots);
+		return true;
+	}
+	return false;
+}
+
 static void mpmc_give_back(struct quoit__channel *c, struct quoit__run *run)
 {
 	quoit_mpmc_release(c->ring, &run->claim, run->n);
@@ -317,7 +426,7 @@ static bool mpmc_has_ended(struct quoit__channel *c)
 #define KIND(name, rang)                                                                     \
 	{                                                                                    \
 		name##_attach, name##_detach, name##_take, name##_follows, name##_give_back, \
-			name##_has_news, name##_has_ended, rang                              \
+			name##_last, name##_has_news, name##_has_ended, rang                 \
 	}
 
 const struct quoit__channel_kind quoit__channel_kinds[] = {

@@ -146,7 +146,8 @@ void quoit_core_free(struct quoit_core *core)
 	struct quoit_region region = core->region; /* the struct goes with it */
 
 	quoit_outside_release(core->mail.outside);
-	quoit_loop_close_bell(&core->loop);
+	if (!core->abandoned) /* else somebody may be about to ring it: D-10 */
+		quoit_loop_close_bell(&core->loop);
 	if (!core->leaked)
 		quoit_region_close(&region);
 }

@@ -44,6 +44,7 @@ int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct qu
 	quoit_timers_init(&loop->timers, loop->now_ns);
 	quoit_link_init(&loop->sources);
 	quoit_link_init(&loop->polls);
+	quoit_link_init(&loop->channels);
 	quoit_tasks_init(loop);
 	quoit_works_init(loop);
 	quoit_bell_classes(loop);

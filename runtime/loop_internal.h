@@ -103,8 +103,9 @@ struct quoit_loop {
 	struct quoit_link tasks; /* deferred, in their order */
 	struct quoit_link idles; /* hooks for when nothing is left to do */
 	bool idle_busy;		 /* one of them did something */
-	bool ending;		 /* no poll and no work may begin any more */
+	bool ending;		 /* no poll, work or channel may begin any more */
 	struct quoit_link polls; /* that have not told yet that they stopped */
+	struct quoit_link channels;
 	struct quoit_works works;
 	/* Asked at the end of each turn, before it may sleep: did this change anything? */
 	bool (*calm)(struct quoit_loop *loop);

@@ -5,7 +5,8 @@
  *   no new   listeners close; streams finish what they have read and send what they owe
  *   quiet    own streams and own calls are over; still answers the others
  *   sealed   once all are quiet: no call can exist any more, so sending ends; lanes are finished,
- *            polls and signals stop, and work that was submitted comes back
+ *            polls and signals stop, work that was submitted comes back, and channels have their
+ *            last look and leave
  *   drained  once all are sealed and every lane was read to its end: handles no message any more
  *   silent   once all are drained: the bell's poll is cancelled
  *   gone     the thread ends; memory that others may touch is freed by whoever joins them all
@@ -20,6 +21,7 @@
  * deadline  quoit_runtime_stop: deadline_ns set_deadline               itself only
  * quiet   announce: quiet, sealed, drained    all_are                        "I have come so far"
  */
+#include <quoit/runtime/channel_internal.h>
 #include <quoit/runtime/poll_internal.h>
 #include <quoit/runtime/runtime_internal.h>
 #include <quoit/runtime/work_internal.h>
@@ -156,14 +158,36 @@ static void cut_work(struct quoit_core *core)
 	quoit_runtime_note_error(core->runtime, &why);
 }
 
-/* A thread of the workers, or the kernel, still holds what lies in the core's memory. */
+/* The same for channels: what is unread stays in the ring. */
+static void cut_channels(struct quoit_core *core)
+{
+	struct quoit_reason why;
+	const char *name;
+	const unsigned unread = quoit_channels_cut(&core->loop, &name);
+
+	if (!unread)
+		return;
+	quoit_reason_set(&why, -ETIMEDOUT,
+			 "core %u was cut off at the deadline with %u channels not read to the "
+			 "end, the first of them: %s",
+			 core->index, unread, name);
+	quoit_runtime_note_error(core->runtime, &why);
+}
+
+/* A thread, of the workers or a producer, or the kernel still holds what is the core's. */
 static void give_up_attached(struct quoit_core *core)
 {
 	struct quoit_reason why;
 	const char *name;
 	const unsigned works = quoit_works_open(&core->loop, &name);
+	const unsigned channels = works ? 0 : quoit_channels_open(&core->loop, &name);
 
-	if (works)
+	if (channels)
+		quoit_reason_set(&why, -ETIMEDOUT,
+				 "core %u leaves %u channels to producers that do not come to an "
+				 "end with its bell, the first of them: %s",
+				 core->index, channels, name);
+	else if (works)
 		quoit_reason_set(&why, -ETIMEDOUT,
 				 "core %u leaves %u works to their threads, which do not end "
 				 "them, the first of them: %s",
@@ -180,7 +204,8 @@ static void give_up_attached(struct quoit_core *core)
 static bool nothing_is_attached(const struct quoit_core *core)
 {
 	return core->abandoned ||
-	       (!quoit_link_is_in(&core->loop.polls) && !quoit_works_are_open(&core->loop));
+	       (!quoit_link_is_in(&core->loop.polls) && !quoit_link_is_in(&core->loop.channels) &&
+		!quoit_works_are_open(&core->loop));
 }
 
 static void deadline_passed(struct quoit_timer *timer, void *ctx)
@@ -203,6 +228,7 @@ static void deadline_passed(struct quoit_timer *timer, void *ctx)
 			return;
 		}
 		cut_work(core);
+		cut_channels(core);
 		break;
 	case QUOIT_PHASE_SILENT:
 		give_up_attached(core);
@@ -239,8 +265,8 @@ static bool owes_nothing(const struct quoit_core *core)
 }
 
 /*
- * No call can exist any more, so nobody waits for what polls and work bring: they end. The timer
- * may stand at the grace of the phase before.
+ * No call can exist any more, so nobody waits for what polls, work and channels bring: they end.
+ * The timer may stand at the grace of the phase before.
  */
 static void seal(struct quoit_core *core)
 {
@@ -250,6 +276,7 @@ static void seal(struct quoit_core *core)
 	core->phase = QUOIT_PHASE_SEALED;
 	loop->ending = true;
 	quoit_polls_stop(loop);
+	quoit_channels_stop(loop);
 	quoit_timers_start(&loop->timers, &core->deadline,
 			   core->forced ? loop->now_ns : core->deadline_ns, deadline_passed, core);
 }
