@@ -119,6 +119,14 @@ int quoit_uring_sqes(struct quoit_uring *uring, unsigned n, struct io_uring_sqe 
 	return 0;
 }
 
+void quoit_uring_take_loss(struct quoit_uring *uring)
+{
+	if (!uring->lost) /* else it was counted when it was told */
+		quoit_count(&uring->counts.dropped_resyncs, 1);
+	uring->lost = false;
+	uring->lost_seen = quoit_load(uring->ring->cq.koverflow);
+}
+
 bool quoit_uring_needs_enter(const struct quoit_uring *uring)
 {
 	const unsigned flags = quoit_load(uring->ring->sq.kflags); /* the kernel's; a hint */

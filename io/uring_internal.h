@@ -44,9 +44,10 @@ struct quoit_uring {
 	unsigned wait_flags;
 	bool guest; /* the ring is the application's: it enters the kernel and reaps */
 	bool can_gather;
-	bool lost;	  /* a completion was lost: everything multishot must be armed again */
-	unsigned refused; /* enters in a row that the kernel refused in passing */
-	int failed;	  /* -errno of the one that it refused for good: no more are made */
+	bool lost;	    /* a completion was lost: everything multishot must be armed again */
+	unsigned lost_seen; /* of the kernel's count of them */
+	unsigned refused;   /* enters in a row that the kernel refused in passing */
+	int failed;	    /* -errno of the one that it refused for good: no more are made */
 	struct quoit_op_class classes[QUOIT_OP_KINDS];
 	struct quoit_uring_counts counts;
 };
@@ -135,6 +136,19 @@ int quoit_uring_submit(struct quoit_uring *uring);
  * sleep is 0.
  */
 int quoit_uring_sleep(struct quoit_uring *uring, uint64_t timeout_ns, uint64_t gather_ns);
+
+/*
+ * Has a completion been lost since the last quoit_uring_take_loss()? The kernel gives -EBADR only
+ * to who waits with nothing to submit; its count tells everybody.
+ */
+QUOIT_HOT bool quoit_uring_has_lost(const struct quoit_uring *uring)
+{
+	return uring->lost ||
+	       quoit_load(uring->ring->cq.koverflow) != uring->lost_seen; /* the kernel's; a hint */
+}
+
+/* The caller asks after everything now. */
+void quoit_uring_take_loss(struct quoit_uring *uring);
 
 /* Is there a completion to reap, or work in the kernel that an enter would turn into one? */
 bool quoit_uring_has_news(const struct quoit_uring *uring);

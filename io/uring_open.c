@@ -252,6 +252,7 @@ int quoit_uring_attach(struct quoit_uring *uring, struct io_uring *ring, struct 
 		return explain_too_old(why, -EOPNOTSUPP);
 	memset(uring, 0, sizeof(*uring));
 	uring->ring = ring;
+	uring->lost_seen = quoit_load(ring->cq.koverflow); /* before our time */
 	uring->guest = true;
 	return 0;
 }

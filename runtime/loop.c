@@ -96,7 +96,7 @@ void quoit_loop_remove_source(struct quoit_source *source)
 /* A completion was lost: whatever was multishot may have ended without a word. */
 static void resync(struct quoit_loop *loop)
 {
-	loop->uring.lost = false;
+	quoit_uring_take_loss(&loop->uring);
 	if (loop->io)
 		quoit_io_resync(loop->io);
 	quoit_ops_resync(&loop->ops);
@@ -206,7 +206,7 @@ bool quoit_loop_work(struct quoit_loop *loop)
 		io->now_ns = loop->now_ns;
 	loop->until_ns = loop->now_ns + loop->slice_ns;
 	quoit_count(&loop->counts.turns, 1);
-	if (quoit_unlikely(loop->uring.lost))
+	if (quoit_unlikely(quoit_uring_has_lost(&loop->uring)))
 		resync(loop);
 	quoit_bell_mind(loop);
 	quoit_polls_mind(loop);

@@ -56,7 +56,7 @@ bool quoit_loop_has_work(struct quoit_loop *loop)
 {
 	return (loop->io && quoit_io_has_work(loop->io)) || quoit_ops_have_work(&loop->ops) ||
 	       quoit_link_is_in(&loop->tasks) || loop->idle_busy || quoit_bell_is_deaf(loop) ||
-	       sources_have_news(loop) || stop_is_new(loop);
+	       quoit_uring_has_lost(&loop->uring) || sources_have_news(loop) || stop_is_new(loop);
 }
 
 bool quoit_loop_has_news(struct quoit_loop *loop)

@@ -256,6 +256,28 @@ static void after_a_lost_completion_the_bell_and_the_alarm_are_set_again(void **
 }
 
 /* Destroying takes several rounds of the main loop, which asks as always whether it may wait. */
+static void a_guest_does_not_wait_beside_what_may_be_lost(void **state)
+{
+	struct app app = {0};
+
+	(void)state;
+	set_up_ring(&app, 16, 0);
+	attach(&app);
+	quoit_loop_prepare(app.loop);
+	assert_true(quoit_loop_before_wait(app.loop));
+	quoit_loop_completion_lost(app.loop);
+	assert_false(quoit_loop_before_wait(app.loop)); /* its bell may be the one */
+	quoit_loop_prepare(app.loop);
+	assert_true(quoit_loop_before_wait(app.loop));
+	/* The kernel gives -EBADR only to who waits with nothing to submit, but it counts. */
+	++*app.ring.cq.koverflow;
+	assert_false(quoit_loop_before_wait(app.loop));
+	quoit_loop_prepare(app.loop);
+	assert_true(quoit_loop_before_wait(app.loop));
+	assert_int_equal(app.loop->uring.counts.dropped_resyncs, 2);
+	leave(&app);
+}
+
 static void the_main_loop_goes_on_while_a_guest_leaves(void **state)
 {
 	struct app app = {0};
@@ -372,6 +394,35 @@ static void the_descriptor_tells_of_timers_and_of_wakes(void **state)
 	close(epoll);
 }
 
+static void lose(struct quoit_timer *timer, void *ctx)
+{
+	struct app *app = ctx;
+
+	(void)timer;
+	app->fired++;
+	app->loop->uring.lost = true; /* as an enter that gave -EBADR in the middle of a turn */
+}
+
+static void a_loss_within_a_call_is_dealt_with_before_it_returns(void **state)
+{
+	struct app app = {0};
+	const int epoll = set_up_inside(&app);
+
+	(void)state;
+	quoit_timers_start(quoit_loop_timers(app.loop), &app.timer, 0, lose, &app);
+	assert_int_equal(quoit_loop_run_ready(app.loop), 0);
+	assert_int_equal(app.fired, 1);
+	assert_false(app.loop->uring.lost);
+	++*app.loop->uring.ring->cq.koverflow; /* inside another loop it never waits: not told */
+	assert_int_equal(quoit_loop_run_ready(app.loop), 0);
+	assert_int_equal(app.loop->uring.counts.dropped_resyncs, 1);
+	quoit_loop_wake(app.loop);
+	assert_int_equal(wait_in(epoll, 5000), 1);
+	assert_int_equal(quoit_loop_run_ready(app.loop), 0);
+	assert_int_equal(quoit_loop_destroy(app.loop), 0);
+	close(epoll);
+}
+
 struct endless {
 	struct quoit_source source;
 	uint64_t turns;
@@ -480,10 +531,12 @@ int main(void)
 		cmocka_unit_test(a_full_submission_queue_is_left_to_the_application),
 		cmocka_unit_test(an_earlier_timer_moves_the_alarm_and_a_stopped_one_harms_nobody),
 		cmocka_unit_test(after_a_lost_completion_the_bell_and_the_alarm_are_set_again),
+		cmocka_unit_test(a_guest_does_not_wait_beside_what_may_be_lost),
 		cmocka_unit_test(the_main_loop_goes_on_while_a_guest_leaves),
 		cmocka_unit_test(a_stop_only_wakes_a_guest),
 		cmocka_unit_test(a_guest_does_not_drive_itself),
 		cmocka_unit_test(the_descriptor_tells_of_timers_and_of_wakes),
+		cmocka_unit_test(a_loss_within_a_call_is_dealt_with_before_it_returns),
 		cmocka_unit_test(a_source_that_never_ends_leaves_the_other_loop_its_turn),
 		cmocka_unit_test(who_turned_it_by_hand_is_told_to_come_back),
 	};
