@@ -140,12 +140,47 @@ static void what_came_before_the_close_is_found_at_whatever_moment_it_came(void 
 	}
 }
 
+static void close_now(void)
+{
+	quoit_spsc_close(&q.ring);
+}
+
+/* Mutant check:2 of quoit_spsc_reserve_wait(). The wait finds it open, and the reservation closed.
+ */
+static void a_close_between_the_wait_and_the_reservation_is_told(void **state)
+{
+	const struct quoit_wait yield = {.kind = QUOIT_WAIT_YIELD};
+	unsigned closed_in_time = 0;
+	unsigned before;
+
+	(void)state;
+	for (before = 1; before <= 20; before++) {
+		size_t at = 77, granted = 88;
+		int rc;
+
+		assert_int_equal(quoit_spsc_init_at(&q.ring, CAPACITY, 0), 0);
+		q.slots = slots;
+		intruder = close_now;
+		intrude_before = before;
+		rc = quoit_spsc_reserve_wait(&q.ring, 3, &yield, &at, &granted);
+		if (intruder)
+			break; /* it has come to its end undisturbed */
+		assert_int_equal(rc, -ESHUTDOWN);
+		assert_int_equal(at, 77); /* untouched */
+		assert_int_equal(granted, 88);
+		closed_in_time++;
+	}
+	intruder = NULL;
+	assert_true(closed_in_time >= 2); /* before the wait, and behind it */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_length_is_possible_whatever_moves_between_its_loads),
 		cmocka_unit_test(a_ring_is_not_called_empty_or_full_for_what_moved_meanwhile),
 		cmocka_unit_test(what_came_before_the_close_is_found_at_whatever_moment_it_came),
+		cmocka_unit_test(a_close_between_the_wait_and_the_reservation_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
