@@ -379,7 +379,7 @@ static void who_is_in_the_middle_of_a_post_is_waited_for(void **state)
 {
 	static struct quoit_mail mail;
 	struct quoit_outsider door;
-	size_t at;
+	size_t at = 0;
 
 	(void)state;
 	memset(&mail, 0, sizeof(mail));
