@@ -58,6 +58,7 @@ int quoit_mpmc_create(const struct quoit_mpmc_options *options, struct quoit_mpm
 			.ranks = calloc(options->consumers_most, sizeof(uint64_t)),
 			.seating = 1,
 			.shard_lanes = options->shard_lanes,
+			.slot_bytes = options->slot_bytes,
 			.near_first = options->near_first,
 			.registry = registry,
 		};

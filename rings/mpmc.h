@@ -76,6 +76,7 @@ struct quoit_mpmc {
 	uint64_t consumers; /* registered */
 	uint64_t closed;
 	size_t shard_lanes;
+	size_t slot_bytes;
 	bool near_first;
 	struct quoit_crowd *crowd; /* attached, or NULL */
 	struct quoit_group *group; /* attached, or NULL */

@@ -7,7 +7,7 @@
  *     static void handle(struct quoit_channel *c, const void *items, size_t n, bool more, void
  * *ctx)
  *     ...
- *     rc = quoit_channel_attach_mpsc(loop, &channel, orders.channel, NULL, handle, NULL);
+ *     rc = quoit_channel_attach_mpsc_of(loop, &channel, &orders, NULL, handle, NULL);
  *
  * Producers need to know nothing of it: they send as ever, and wake the loop if it sleeps. Each
  * turn of the loop looks at every channel and handles up to a budget of items and of time; what is
@@ -176,6 +176,20 @@ static inline QUOIT_MUST_CHECK int quoit_channel_attach_mpmc(
 
 	return quoit__channel_attach(loop, channel, &from, options, sizeof(*options), fn, ctx);
 }
+
+/*
+ * The same for rings made by QUOIT_MPSC(), given by address, and for the consumers of those made by
+ * QUOIT_SPMC() and QUOIT_MPMC(), given by address: what the items are is known to them.
+ */
+#define quoit_channel_attach_mpsc_of(loop, into, typed, options, fn, ctx) \
+	quoit_channel_attach_mpsc((loop), (into), (typed)->channel, (options), (fn), (ctx))
+#define quoit_channel_attach_spmc_of(loop, channel, consumer, options, fn, ctx)                    \
+	quoit_channel_attach_spmc((loop), (channel), &(consumer)->seat,                            \
+				  (size_t)(consumer)->seat.ring->lane.slot_bytes, (options), (fn), \
+				  (ctx))
+#define quoit_channel_attach_mpmc_of(loop, channel, consumer, options, fn, ctx) \
+	quoit_channel_attach_mpmc((loop), (channel), &(consumer)->seat,         \
+				  (consumer)->seat.ring->slot_bytes, (options), (fn), (ctx))
 
 /*
  * Take the channel out of the loop, while its producers run. 0: it is out. Else it is out as soon

@@ -308,16 +308,16 @@ static int attach(struct quoit_core *core, struct reader *r)
 		return quoit_channel_attach_spsc_of(loop, &r->channel, &s.spsc, &options, handle,
 						    r);
 	case MPSC:
-		return quoit_channel_attach_mpsc(loop, &r->channel, s.mpsc.channel, &options,
-						 handle, r);
+		return quoit_channel_attach_mpsc_of(loop, &r->channel, &s.mpsc, &options, handle,
+						    r);
 	case SPMC:
 		return deal_register_consumer(&s.spmc, &r->spmc) ||
-		       quoit_channel_attach_spmc(loop, &r->channel, &r->spmc.seat, 8, &options,
-						 handle, r);
+		       quoit_channel_attach_spmc_of(loop, &r->channel, &r->spmc, &options, handle,
+						    r);
 	default:
 		return pool_register_consumer(&s.mpmc, &r->mpmc) ||
-		       quoit_channel_attach_mpmc(loop, &r->channel, &r->mpmc.seat, 8, &options,
-						 handle, r);
+		       quoit_channel_attach_mpmc_of(loop, &r->channel, &r->mpmc, &options, handle,
+						    r);
 	}
 }
 
