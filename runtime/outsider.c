@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <quoit/numa/clock.h>
+
 #define GATE_BUSY   1u
 #define GATE_CLOSED 0x80000000u
 
@@ -161,7 +163,8 @@ static struct quoit_outside_gate *gate_of(const struct quoit_outsider *outsider)
 
 static void ring(const struct quoit_outside *outside)
 {
-	const struct quoit_notify bell = {.fd = outside->bell};
+	struct quoit_wake unheard; /* the core's flag may be gone */
+	const struct quoit_notify bell = {.wake = &unheard, .fd = outside->bell};
 
 	(void)quoit_notify_ring(&bell); /* fails only on a closed fd, and this one is ours */
 }
@@ -205,6 +208,18 @@ static int publish(struct quoit_outsider *outsider, unsigned op, const void *bod
 	return 0;
 }
 
+/* Behind the gate, which its flag and its stamp need: must the core be rung? */
+static bool owes_a_bell(const struct quoit_outsider *outsider)
+{
+	struct quoit_wake *const wake = outsider->home->mail->loop->notify.wake;
+
+	quoit_wake_fence();
+	if (!quoit_wake_owed(wake))
+		return false;
+	quoit__wake_stamp(wake, quoit_clock_now_ns());
+	return true;
+}
+
 int quoit_outsider_post(struct quoit_outsider *outsider, unsigned op, const void *body, size_t len)
 {
 	bool owes_bell = false;
@@ -215,10 +230,8 @@ int quoit_outsider_post(struct quoit_outsider *outsider, unsigned op, const void
 	if (!enter(outsider))
 		return -ESHUTDOWN;
 	rc = publish(outsider, op, body, len);
-	if (!rc) {
-		quoit_wake_fence();
-		owes_bell = quoit_wake_owed(outsider->home->mail->loop->notify.wake);
-	}
+	if (!rc)
+		owes_bell = owes_a_bell(outsider);
 	leave(outsider, owes_bell);
 	return rc;
 }
