@@ -247,7 +247,7 @@ TIMEOUT_tests/stress/wait    := 180
 TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180
 TIMEOUT_tests/e2e/demo.sh    := 120
-TIMEOUT_tests/model/model    := 300
+TIMEOUT_tests/model/model    := 600
 
 # What runs under ThreadSanitizer too, but for what may not ask the kernel, as the sanitizer does.
 THREADED := tests/rings/% tests/runtime/% tests/stress/%
