@@ -33,7 +33,8 @@ int quoit_notify_ring(const struct quoit_notify *notify)
 	const uint64_t one = 1;
 	ssize_t wrote;
 
-	quoit__wake_stamp(notify->wake, quoit_clock_now_ns());
+	if (notify->wake)
+		quoit__wake_stamp(notify->wake, quoit_clock_now_ns());
 	do
 		wrote = quoit__sys_write(notify->fd, &one, sizeof(one));
 	while (wrote == -EINTR);
