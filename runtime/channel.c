@@ -100,6 +100,7 @@ static bool try_to_leave(struct quoit__channel *c, bool tells)
 	quoit_link_remove(&c->link);
 	close_bell(c);
 	c->state = QUOIT__CHANNEL_OUT;
+	quoit_count(&c->loop->counts.channels_left, 1);
 	if (tells && told)
 		told(outside(c), c->ctx); /* it may be gone afterwards */
 	return true;

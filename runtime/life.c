@@ -207,7 +207,7 @@ static void hand_back(const struct quoit_loop *loop)
 static uint64_t handled(const struct quoit_loop *loop)
 {
 	return loop->uring.counts.completed + loop->counts.items + loop->counts.timers_fired +
-	       loop->counts.tasks;
+	       loop->counts.tasks + loop->counts.channels_left;
 }
 
 int quoit_loop_run_once(struct quoit_loop *loop, uint64_t timeout_ns)

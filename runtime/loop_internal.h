@@ -67,7 +67,8 @@ struct quoit_loop_counts {
 	uint64_t timers_fired;
 	uint64_t tasks;
 	uint64_t items;
-	uint64_t bells_failed; /* rung through the ring in vain, then by write(2) */
+	uint64_t channels_left; /* the loop, and their owners were told */
+	uint64_t bells_failed;	/* rung through the ring in vain, then by write(2) */
 };
 
 /* Who decides when the loop turns. */

@@ -402,6 +402,28 @@ static void a_ring_that_has_ended_leaves_by_itself_and_tells_once(void **state)
 	assert_int_equal(quoit_loop_destroy(loop), 0);
 }
 
+/* Nothing more would come to end a sleep behind it. */
+static void a_turn_in_which_a_channel_leaves_does_not_sleep(void **state)
+{
+	struct quoit_loop *loop = make_loop();
+
+	(void)state;
+	attach(loop, &plain);
+	turn(loop);
+	quoit_spsc_finish(&spsc.ring);
+	while (!a.ended)
+		assert_int_equal(quoit_loop_run_once(loop, QUOIT_FOREVER), 0);
+
+	assert_int_equal(line_init(&spsc, slots, SLOTS), 0);
+	attach(loop, &plain);
+	spsc.ring.ringing = 1;
+	assert_int_equal(quoit_channel_detach(&a.channel), -EINPROGRESS);
+	spsc.ring.ringing = 0;
+	while (!a.detached)
+		assert_int_equal(quoit_loop_run_once(loop, QUOIT_FOREVER), 0);
+	assert_int_equal(quoit_loop_destroy(loop), 0);
+}
+
 /* --- shared rings ---------------------------------------------------------------------------- */
 
 static void take_shared(struct quoit_channel *channel, const void *items, size_t n, bool more,
@@ -546,6 +568,7 @@ int main(void)
 		TEST(a_handler_may_detach_its_own_channel_and_another_one),
 		TEST(detaching_waits_for_a_producer_that_is_about_to_ring),
 		TEST(a_ring_that_has_ended_leaves_by_itself_and_tells_once),
+		TEST(a_turn_in_which_a_channel_leaves_does_not_sleep),
 		TEST(an_spmc_ring_feeds_two_loops_and_both_are_told_of_its_end),
 		TEST(the_bell_of_an_mpmc_ring_goes_to_one_loop_who_passes_on_what_it_leaves),
 	};
