@@ -44,6 +44,7 @@ static const struct model_case *const tables[] = {
 	model_rebind_cases,
 	model_rebind_updates_cases,
 	model_group_cases,
+	model_mpmc_group_cases,
 	model_crowd_cases,
 	model_outsider_cases,
 	NULL,

@@ -92,6 +92,7 @@ extern const struct model_case model_directory_cases[];
 extern const struct model_case model_rebind_cases[];
 extern const struct model_case model_rebind_updates_cases[];
 extern const struct model_case model_group_cases[];
+extern const struct model_case model_mpmc_group_cases[];
 extern const struct model_case model_crowd_cases[];
 extern const struct model_case model_outsider_cases[];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_channel_guest.c - rings in a loop that others drive: on an application's io_uring, and
- * inside an epoll set (M4, M10, D-01, D-08). Such a loop is armed from one call to the next, and its
- * bell is all that ends the wait of its host.
+ * inside an epoll set (M4, M10, D-01, D-08). Such a loop is armed from one call to the next, and
+ * its bell is all that ends the wait of its host.
  *
  * Each item is sent when the one before has been handled, so that the host sleeps, or is about to,
  * whenever one comes. A wake-up that gets lost is told by the producer, who then ends the wait.
