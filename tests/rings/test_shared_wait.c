@@ -430,10 +430,7 @@ static void a_close_wakes_all(void **state)
 		start(&f, spmc);
 		fall_asleep(&f, CONSUMERS, calls[c]);
 		close_ring(&f);
-		/*
-		 * But for those that sleep again until the producer's word. One that a lane's close
-		 * has called may arm once more, and look, before it knows: it hangs here if it
-		 * sleeps.
+		/* But for who waits for the rest; one that a lane's close called may arm once more.
 		 */
 		while (calls[c] != take_rest_wait && quoit_crowd_sleepers(crowd_of(&f)))
 			quoit_yield();
