@@ -430,7 +430,6 @@ static void a_close_wakes_all(void **state)
 		start(&f, spmc);
 		fall_asleep(&f, CONSUMERS, calls[c]);
 		close_ring(&f);
-		/* But for who waits for the rest; one that a lane's close called may arm once more.
 		 */
 		while (calls[c] != take_rest_wait && quoit_crowd_sleepers(crowd_of(&f)))
 			quoit_yield();
