@@ -101,12 +101,14 @@ int main(void)
 	}
 	ask(READ);
 	ask(TIMEOUT);
-	while (reads < TICKS || quoit_poll_is_active(&pipe_poll)) {
+	while (true) {
 		quoit_loop_prepare(loop); /* handlers run, entries are prepared */
+		if (reads >= TICKS && !quoit_poll_is_active(&pipe_poll))
+			break; /* a handler has brought what we wait for: do not wait */
 		submit_and_reap(quoit_loop_before_wait(loop), true);
 	}
 	while (quoit_loop_destroy(loop) == -EAGAIN) /* what it has in the kernel must end */
-		submit_and_reap(true, false);
+		submit_and_reap(quoit_loop_before_wait(loop), false);
 	io_uring_queue_exit(&ring);
 	printf("%u ticks, %u polled; the application's: %u reads, %u timeouts, %u strange\n", ticks,
 	       polled, reads, timeouts, strange);

@@ -4,8 +4,8 @@
  *
  *     struct quoit_channel channel;
  *
- *     static void handle(struct quoit_channel *c, const void *items, size_t n, bool more, void
- * *ctx)
+ *     static void handle(struct quoit_channel *c, const void *items, size_t n, bool more,
+ *                        void *ctx)
  *     ...
  *     rc = quoit_channel_attach_mpsc_of(loop, &channel, &orders, NULL, handle, NULL);
  *

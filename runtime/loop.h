@@ -5,12 +5,12 @@
  * Every core of a runtime runs one (quoit_core_loop()). A program may also have loops of its own,
  * without a runtime, in four ways:
  *
- *   its own thread      quoit_loop_create(), then quoit_loop_run(), or quoit_loop_run_once() by
- * hand on its own          quoit_loop_attach() to a struct io_uring that the program owns, submits
- * and io_uring            reaps: quoit_loop_handle_cqe(), quoit_loop_prepare(),
- * quoit_loop_before_wait() inside epoll,       .pollable = true, then quoit_loop_fd() is readable
- * whenever there is libuv, ...          something to do, and quoit_loop_run_ready() does it around
- * epoll        a set of theirs is a descriptor like any other: poll.h
+ * - On a thread of its own: quoit_loop_create(), then quoit_loop_run(), or quoit_loop_run_once().
+ * - On a struct io_uring that the program owns, submits and reaps: quoit_loop_attach(), then
+ *   quoit_loop_prepare(), quoit_loop_before_wait() and quoit_loop_handle_cqe().
+ * - Inside epoll, libuv and the like: .pollable = true; quoit_loop_fd() is readable whenever there
+ * is something to do, and quoit_loop_run_ready() does it.
+ * - Around an epoll set: that is a descriptor like any other, see poll.h.
  *
  * A loop belongs to the thread that made it: all calls are for that thread, unless they say
  * otherwise. It depends on no thread-local variable and takes no signal.
@@ -101,8 +101,10 @@ static inline QUOIT_MUST_CHECK int quoit_loop_create(const struct quoit_loop_opt
  * user_data of our entries has its top bit set and is never all ones; do not use such values. A
  * full submission queue is never submitted by us; what finds no room waits for the next prepare.
  *
- *     for (;;) {
+ *     while (true) {
  *         quoit_loop_prepare(loop);                       handlers run, entries are prepared
+ *         if (done)                                       what handlers change, look at here
+ *             break;
  *         wait = quoit_loop_before_wait(loop);
  *         io_uring_submit_and_wait(&ring, wait ? 1 : 0);
  *         io_uring_for_each_cqe(&ring, head, cqe) {

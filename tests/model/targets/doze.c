@@ -374,7 +374,7 @@ const struct model_case model_doze_cases[] = {
 	CORRECT("waiting for data", ring, 2, 1, .capacity = 4, .items = 2),
 	CORRECT("waiting for data and for space", ring, 1, 0, .capacity = 1, .items = 2),
 	CORRECT("waiting for data and for space, 3 items", ring, 0, -1, .capacity = 1, .items = 3),
-	CORRECT("waiting for the end", ring, 2, 1, .capacity = 2, .items = 1, .ends = true),
+	CORRECT("waiting for the end", ring, 2, 0, .capacity = 2, .items = 1, .ends = true),
 	CORRECT("waiting with deadlines", ring, 1, 0, .capacity = 1, .items = 2, .deadline = true),
 	BOUNDED("closed by somebody else", closed, 3, 1, 2, 1, .capacity = 1, .items = 2),
 	BOUNDED("two sleepers, one event", event, 3, 1, 2, 1, .items = 0),

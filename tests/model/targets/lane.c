@@ -518,7 +518,7 @@ const struct model_case model_lane_cases[] = {
 	BOUNDED("blocks of 2, two consumers", two, 2, 1, 2, 0, .capacity = 4, .block = 2,
 		.items = 6, .batch = 2, .most = 2),
 	BOUNDED("a block is pinned until the end", held, 2, 0, 1, 0, TINY, .items = 4, .until = 4),
-	BOUNDED("a block is pinned for a while", held, 2, 0, 2, 0, TINY, .items = 5, .until = 3),
+	BOUNDED("a block is pinned for a while", held, 2, 0, 1, 0, TINY, .items = 5, .until = 3),
 	BOUNDED("a block is pinned at any time", held, 3, 0, 2, 0, TINY, .items = 4),
 	CORRECT("somebody waits for the end", drained, 0, -1, TINY, .items = 1),
 	BOUNDED("somebody waits for the end, few preemptions", drained, 3, 1, 2, 1, TINY,

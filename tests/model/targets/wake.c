@@ -348,7 +348,7 @@ TARGET(turn2, TURNS, READER, READER2);
 #define TWO_LANES .lanes = 2, .capacity = 2
 
 const struct model_case model_wake_cases[] = {
-	CORRECT("one ring", one, 3, 1, ONE_LANE, .items = 3),
+	CORRECT("one ring", one, 3, 0, ONE_LANE, .items = 3),
 	CORRECT("one ring, waiting for its end", one, 2, 1, ONE_LANE, .items = 1, .ends = true),
 	CORRECT("one ring, and a bell for nothing", rung, 1, 1, ONE_LANE, .items = 2),
 	CORRECT("one ring, closed by somebody else", closed, 1, -1, ONE_LANE, .items = 1,
