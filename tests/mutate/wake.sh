@@ -122,7 +122,8 @@ fences()
 	judge stress/wake item
 
 	begin "the closer's fence, and the update before it, which is one on some machines"
-	edit rings/notify.h quoit__notify_enter '(void)quoit_add(callers, 1);' 'quoit_store(callers, 1);'
+	edit rings/notify.h quoit__notify_enter '(void)quoit_add(callers, 1);' \
+		'quoit_store(callers, 1);'
 	edit rings/notify.h quoit__notify_enter 'quoit_wake_fence();' ''
 	judge stress/wake close
 
