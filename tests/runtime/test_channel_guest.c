@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <pthread.h>
+
 #include <cmocka.h>
 
 #include <quoit/numa/clock.h>
