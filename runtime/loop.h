@@ -165,7 +165,8 @@ QUOIT_MUST_CHECK int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(
 /*
  * Let quoit_loop_run() return: the one that runs now, or the next one; until then
  * quoit_loop_run_once() does not sleep. Nothing is lost: what is attached stays attached. On an
- * application's ring or inside another loop it only wakes. Thread: any, and signal handlers.
+ * application's ring it only wakes; so it does inside another loop, where the next
+ * quoit_loop_run_until() gives -ESHUTDOWN as well. Thread: any, and signal handlers.
  */
 void quoit_loop_stop(struct quoit_loop *loop);
 
