@@ -169,7 +169,7 @@ static void a_sleep_that_nobody_ends_is_counted_with_its_length(void **state)
 
 	(void)state;
 	assert_int_equal(quoit_loop_run_once(loop, 20 * MS), 0); /* longer than any spin */
-	assert_int_equal(quoit_loop_run_once(loop, 0), 0);       /* whose clock ends the sleep */
+	assert_int_equal(quoit_loop_run_once(loop, 0), 0);	 /* whose clock ends the sleep */
 	quoit_loop_read_stats(loop, &stats);
 	quoit_loop_read_histograms(loop, &histograms);
 	assert_in_range(quoit_histogram_count(&histograms.sleep_ns), 1, stats.sleeps);
