@@ -23,10 +23,11 @@ static unsigned char from[ROOM], to[ROOM], right[ROOM];
 
 static void begin(void)
 {
-	for (size_t i = 0; i < ROOM; i++) {
-		from[i] = (unsigned char)(i * 7 + 1);
-		to[i] = right[i] = 0xee;
-	}
+	if (!from[0])
+		for (size_t i = 0; i < ROOM; i++)
+			from[i] = (unsigned char)(i * 7 + 1);
+	memset(to, 0xee, ROOM);
+	memset(right, 0xee, ROOM);
 }
 
 /* Every pair of alignments within a line, lengths around those of vectors and lines. */
