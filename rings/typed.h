@@ -24,6 +24,9 @@
  * name_send_all(q, items, n)        all of them or none; true if sent
  * name_send_one(q, &item)           true if sent; false if full or closed
  *
+ * quoit_spsc_finish(&q->ring)       the producer's last word: what was sent is still read, and then
+ *                                   the ring has ended
+ *
  * name_readable(q, &n)              first readable slot, or NULL
  * name_advance(q, n)                free n of them
  * name_recv(q, items, most)         copy out up to `most`, around the wrap; gives how many
