@@ -4,7 +4,7 @@
  * a call that comes while the sleeper arms, and what is known to whom afterwards. What rings make
  * of a crowd is in steal_wait.c.
  */
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #include <quoit/rings/crowd.h>
 
@@ -129,46 +129,12 @@ static void finish(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, ...)                         \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup,                     \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish,                   \
-	}
+#define GROUP	      "crowd"
+#define BREAKS_WITHIN MODEL_STALE(2, 2)
 
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
-
-TARGET(seat, THREAD(first), THREAD(second));
-TARGET(call, THREAD(publisher), THREAD(sleeper));
-TARGET(calls, THREAD(publisher), THREAD(sleeper), THREAD(sleeper));
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                       \
-	{                                                                            \
-		.name = "crowd " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                               \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                              \
-	{                                                                                    \
-		.name = "crowd mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(2, 2), .breaks = sign, .mutation = {                             \
-			function,                                                            \
-			kind,                                                                \
-			order                                                                \
-		}                                                                            \
-	}
+TARGET(seat, setup, finish, THREAD(first), THREAD(second));
+TARGET(call, setup, finish, THREAD(publisher), THREAD(sleeper));
+TARGET(calls, setup, finish, THREAD(publisher), THREAD(sleeper), THREAD(sleeper));
 
 const struct model_case model_crowd_cases[] = {
 	CORRECT("a seat used again", seat, 2, 2, .happenings = 0),

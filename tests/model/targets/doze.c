@@ -8,6 +8,7 @@
  *
  * The flaws are ways of getting it wrong, each of which must be found.
  */
+#include <model/targets/list.h>
 #include <model/targets/numbers.h>
 
 #include <errno.h>
@@ -300,57 +301,17 @@ static void owner(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, setup_, finish_, ...)        \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup_,                    \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish_,                  \
-	}
-
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
+#define GROUP	      "doze"
+#define BREAKS_WITHIN MODEL_STALE(2, 2)
 
 TARGET(ring, setup_ring, finish_ring, THREAD(producer), THREAD(reader));
 TARGET(closed, setup_ring, finish_closed, THREAD(producer), THREAD(reader), THREAD(closer));
 TARGET(event, NULL, NULL, THREAD(publisher), THREAD(early_sleeper), THREAD(late_sleeper));
 TARGET(end, NULL, NULL, THREAD(waker), THREAD(last_sleeper), THREAD(owner));
 
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                      \
-	{                                                                           \
-		.name = "doze " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                              \
-	}
-
-#define BOUNDED(text, target_, full, full_stale, few, few_stale, ...)               \
-	{                                                                           \
-		.name = "doze " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                   \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                             \
-	{                                                                                   \
-		.name = "doze mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(2, 2), .breaks = sign, .mutation = {                            \
-			function,                                                           \
-			kind,                                                               \
-			order                                                               \
-		}                                                                           \
-	}
-
 #define LOSES(text, target, function, kind, order, ...) \
 	BREAKS(text, target, "nobody wakes it", function, kind, order, __VA_ARGS__)
-#define FLAWED(text, target, ...) LOSES(text, target, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
+#define UNHEARD(text, target, ...) FLAWED(text, target, "nobody wakes it", __VA_ARGS__)
 
 #define ENDS(text, function, kind)                                                               \
 	{                                                                                        \
@@ -391,11 +352,11 @@ const struct model_case model_doze_cases[] = {
 	BREAKS("nothing is armed", ring, "a loop without", "quoit_event_arm", MODEL_CAS,
 	       MODEL_DROPPED, ONE_ITEM),
 	LOSES("the word stays odd", ring, "quoit_event_owed", MODEL_CAS, MODEL_DROPPED, ONE_ITEM),
-	FLAWED("no second look", ring, ONE_ITEM, .flaw = NO_LOOK),
-	FLAWED("the look before the arming", ring, ONE_ITEM, .flaw = LOOK_FIRST),
-	FLAWED("a second look at the cached tail", ring, ONE_ITEM, .flaw = LOOK_CACHED),
-	FLAWED("the fence before the store", ring, ONE_ITEM, .flaw = FENCE_FIRST),
-	FLAWED("closing without waking", ring, ONE_ITEM, .ends = true, .flaw = SILENT_CLOSE),
+	UNHEARD("no second look", ring, ONE_ITEM, .flaw = NO_LOOK),
+	UNHEARD("the look before the arming", ring, ONE_ITEM, .flaw = LOOK_FIRST),
+	UNHEARD("a second look at the cached tail", ring, ONE_ITEM, .flaw = LOOK_CACHED),
+	UNHEARD("the fence before the store", ring, ONE_ITEM, .flaw = FENCE_FIRST),
+	UNHEARD("closing without waking", ring, ONE_ITEM, .ends = true, .flaw = SILENT_CLOSE),
 	FLAWED_EVENT("the odd bit taken back by who is awake", BIT_TAKEN),
 	FLAWED_EVENT("the odd bit taken back by the publisher", BIT_CLEARED),
 	FLAWED_EVENT("one is woken of two", WAKE_ONE),

@@ -6,7 +6,7 @@
  * publishes as many as they want altogether. A reader that is left asleep beside an item never
  * ends, which the checker reports. Who leaves the group spoils its notifier.
  */
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #include <quoit/rings/spmc.h>
 
@@ -213,49 +213,12 @@ static void finish(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, setup_, ...)                 \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup_,                    \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish,                   \
-	}
+#define GROUP	      "group"
+#define BREAKS_WITHIN MODEL_PREEMPTED(3, 1, 3, 1)
 
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
-
-TARGET(two, setup, THREAD(producer), THREAD(reader0), THREAD(reader1));
-TARGET(three, setup3, THREAD(producer), THREAD(reader0), THREAD(reader1), THREAD(reader2));
-TARGET(quits, setup, THREAD(producer), THREAD(quitter), THREAD(reader1));
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define BOUNDED(text, target_, full, full_stale, few, few_stale, ...)                \
-	{                                                                            \
-		.name = "group " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                    \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                              \
-	{                                                                                    \
-		.name = "group mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(3, 1, 3, 1), .breaks = sign, .mutation = {                   \
-			function,                                                            \
-			kind,                                                                \
-			order                                                                \
-		}                                                                            \
-	}
-
-#define FLAWED(text, target, sign, ...) \
-	BREAKS(text, target, sign, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
+TARGET(two, setup, finish, THREAD(producer), THREAD(reader0), THREAD(reader1));
+TARGET(three, setup3, finish, THREAD(producer), THREAD(reader0), THREAD(reader1), THREAD(reader2));
+TARGET(quits, setup, finish, THREAD(producer), THREAD(quitter), THREAD(reader1));
 
 #define NEVER_RUNG "no bell rings"
 #define ONE_EACH   .batches = 1, .batch = 2, .wants = {1, 1}

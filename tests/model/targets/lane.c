@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #define memcpy model_memcpy
 #include <quoit/rings/typed_shared.h>
@@ -433,20 +433,8 @@ static void finish_seats(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, setup_, finish_, ...)        \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup_,                    \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish_,                  \
-	}
-
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
+#define GROUP	      "lane"
+#define BREAKS_WITHIN MODEL_STALE(2, 2)
 
 TARGET(two, setup, finish, THREAD(producer), THREAD(consumer), THREAD(consumer2));
 TARGET(held, setup, finish, THREAD(producer), THREAD(consumer), THREAD(holder));
@@ -462,34 +450,6 @@ TARGET(never_empty, setup_one, NULL, THREAD(one_more), THREAD(one_less), THREAD(
 TARGET(counted, setup_pinned, NULL, THREAD(one_more), THREAD(counter));
 TARGET(seats, setup, finish_seats, THREAD(guest), THREAD(guest2), THREAD(closer));
 
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                      \
-	{                                                                           \
-		.name = "lane " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                              \
-	}
-
-#define BOUNDED(text, target_, full, full_stale, few, few_stale, ...)               \
-	{                                                                           \
-		.name = "lane " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                   \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                             \
-	{                                                                                   \
-		.name = "lane mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(2, 2), .breaks = sign, .mutation = {                            \
-			function,                                                           \
-			kind,                                                               \
-			order                                                               \
-		}                                                                           \
-	}
-
 #define PINNED(text, sign, kind)                                                        \
 	{                                                                               \
 		.name = "lane mutant: " text, .target = &held,                          \
@@ -500,9 +460,6 @@ TARGET(seats, setup, finish_seats, THREAD(guest), THREAD(guest2), THREAD(closer)
 			MODEL_DROPPED                                                   \
 		}                                                                       \
 	}
-
-#define FLAWED(text, target, sign, ...) \
-	BREAKS(text, target, sign, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
 
 #define TINY .capacity = 2, .block = 1
 

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #define memcpy model_memcpy
 #include <quoit/rings/typed_shared.h>
@@ -352,20 +352,8 @@ static void finish_asked(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, setup_, finish_, ...)        \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup_,                    \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish_,                  \
-	}
-
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
+#define GROUP	      "mpmc"
+#define BREAKS_WITHIN MODEL_PREEMPTED(2, 1, 2, 1)
 
 TARGET(one, setup, finish, THREAD(producer0), THREAD(consumer));
 TARGET(p1c2, setup, finish, THREAD(producer0), THREAD(consumer), THREAD(consumer2));
@@ -379,37 +367,6 @@ TARGET(over_late, setup, finish, THREAD(late_committer), THREAD(consumer), THREA
 TARGET(dealt, setup_seated, finish_dealt, THREAD(searcher), THREAD(comer));
 TARGET(asked, setup, finish_asked, THREAD(producer0), THREAD(closer), THREAD(asker));
 TARGET(asleep, setup_sleeping, finish, THREAD(producer0), THREAD(sleeper), THREAD(closer));
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define BOUNDED(text, target_, full, full_stale, few, few_stale, ...)               \
-	{                                                                           \
-		.name = "mpmc " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                   \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                      \
-	{                                                                           \
-		.name = "mpmc " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                              \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                             \
-	{                                                                                   \
-		.name = "mpmc mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(2, 1, 2, 1), .breaks = sign, .mutation = {                  \
-			function,                                                           \
-			kind,                                                               \
-			order                                                               \
-		}                                                                           \
-	}
-
-#define FLAWED(text, target, sign, ...) \
-	BREAKS(text, target, sign, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
 
 #define ONE .producers = 1, .lanes = 1
 #define TWO .producers = 2, .lanes = 2

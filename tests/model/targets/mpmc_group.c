@@ -7,7 +7,7 @@
  * as many as are wanted altogether, and a reader that is left asleep beside an item never ends. Who
  * leaves the group spoils its notifier.
  */
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #include <quoit/rings/mpmc.h>
 
@@ -223,50 +223,15 @@ static void finish(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, setup_, ...)                 \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup_,                    \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish,                   \
-	}
+#define GROUP	      "mpmc_group"
+#define BREAKS_WITHIN MODEL_PREEMPTED(2, 1, 2, 1)
 
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
-
-TARGET(one_lane, setup, THREAD(producer0), THREAD(reader0), THREAD(reader1));
-TARGET(two_lanes, setup2, THREAD(producer0), THREAD(producer1), THREAD(reader0), THREAD(reader1));
-TARGET(one_reader, setup2, THREAD(producer0), THREAD(producer1), THREAD(reader0));
-TARGET(quits, setup2, THREAD(producer0), THREAD(producer1), THREAD(quitter), THREAD(reader1));
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define BOUNDED(text, target_, full, full_stale, few, few_stale, ...)                     \
-	{                                                                                 \
-		.name = "mpmc_group " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                         \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                                   \
-	{                                                                                         \
-		.name = "mpmc_group mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(2, 1, 2, 1), .breaks = sign, .mutation = {                        \
-			function,                                                                 \
-			kind,                                                                     \
-			order                                                                     \
-		}                                                                                 \
-	}
-
-#define FLAWED(text, target, sign, ...) \
-	BREAKS(text, target, sign, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
+TARGET(one_lane, setup, finish, THREAD(producer0), THREAD(reader0), THREAD(reader1));
+TARGET(two_lanes, setup2, finish, THREAD(producer0), THREAD(producer1), THREAD(reader0),
+       THREAD(reader1));
+TARGET(one_reader, setup2, finish, THREAD(producer0), THREAD(producer1), THREAD(reader0));
+TARGET(quits, setup2, finish, THREAD(producer0), THREAD(producer1), THREAD(quitter),
+       THREAD(reader1));
 
 #define NEVER_RUNG  "no bell rings"
 #define TOGETHER    .items = 2, .wants = {1, 1}

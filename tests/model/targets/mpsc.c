@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #define memcpy model_memcpy
 #include <quoit/rings/mpsc_read.h>
@@ -313,20 +313,8 @@ static void finish_asked(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, setup_, finish_, ...)        \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup_,                    \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish_,                  \
-	}
-
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
+#define GROUP	      "mpsc"
+#define BREAKS_WITHIN MODEL_PREEMPTED(2, 1, 2, 1)
 
 TARGET(one, setup, finish, THREAD(producer0), THREAD(consumer));
 TARGET(two, setup, finish, THREAD(producer0), THREAD(producer1), THREAD(consumer));
@@ -342,37 +330,6 @@ TARGET(nobody, setup_sleeping, finish, THREAD(sleeper), THREAD(closer));
 TARGET(changed, setup_sleeping, finish, THREAD(producer0), THREAD(changer));
 TARGET(changed_closed, setup_sleeping, finish, THREAD(producer0), THREAD(changer), THREAD(closer));
 TARGET(gone, setup_sleeping, NULL, THREAD(producer0), THREAD(owner));
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define BOUNDED(text, target_, full, full_stale, few, few_stale, ...)               \
-	{                                                                           \
-		.name = "mpsc " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                   \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                      \
-	{                                                                           \
-		.name = "mpsc " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                              \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                             \
-	{                                                                                   \
-		.name = "mpsc mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(2, 1, 2, 1), .breaks = sign, .mutation = {                  \
-			function,                                                           \
-			kind,                                                               \
-			order                                                               \
-		}                                                                           \
-	}
-
-#define FLAWED(text, target, sign, ...) \
-	BREAKS(text, target, sign, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
 
 #define ONE	.producers = 1, .producers_most = 1
 #define TWO	.producers = 2, .producers_most = 2

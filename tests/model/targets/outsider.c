@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #define memcpy model_memcpy
 #include <quoit/runtime/outsider_internal.h>
@@ -282,75 +282,40 @@ static void finish(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, ...)                         \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup,                     \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish,                   \
-	}
+#define GROUP	      "outsider"
+#define BREAKS_WITHIN MODEL_PREEMPTED(3, 1, 3, 1)
 
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
-
-TARGET(one, THREAD(poster0), THREAD(core));
-TARGET(two, THREAD(poster0), THREAD(poster1), THREAD(core));
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, full_stale, few, few_stale, ...)                   \
-	{                                                                               \
-		.name = "outsider " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                       \
-	}
-
-#define BREAKS(text, sign, function, kind, order, ...)                               \
-	{                                                                            \
-		.name = "outsider mutant: " text, .target = &one,                    \
-		.arg = PLAN(.posters = 1, __VA_ARGS__), MODEL_PREEMPTED(3, 1, 3, 1), \
-		.breaks = sign, .mutation = {                                        \
-			function,                                                    \
-			kind,                                                        \
-			order                                                        \
-		}                                                                    \
-	}
-
-#define FLAWED(text, sign, ...) BREAKS(text, sign, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
+TARGET(one, setup, finish, THREAD(poster0), THREAD(core));
+TARGET(two, setup, finish, THREAD(poster0), THREAD(poster1), THREAD(core));
 
 #define NEVER_RUNG "no bell rings"
 #define TOUCHES	   "race on"
+#define ONE_POST   .posters = 1, .items = 1
 
 const struct model_case model_outsider_cases[] = {
-	CORRECT("one posts while the core closes", one, 3, 2, 3, 1, .posters = 1, .items = 1),
-	CORRECT("one posts twice, and the core sleeps before it closes", one, 3, 1, 2, 1,
+	BOUNDED("one posts while the core closes", one, 3, 2, 3, 1, .posters = 1, .items = 1),
+	BOUNDED("one posts twice, and the core sleeps before it closes", one, 3, 1, 2, 1,
 		.posters = 1, .items = 2, .before = 1),
-	CORRECT("two post while the core closes", two, 2, 0, 1, 1, .posters = 2, .items = 1),
-	CORRECT("one joins while the core closes", one, 3, 1, 2, 1, .posters = 1, .items = 1,
+	BOUNDED("two post while the core closes", two, 2, 0, 1, 1, .posters = 2, .items = 1),
+	BOUNDED("one joins while the core closes", one, 3, 1, 2, 1, .posters = 1, .items = 1,
 		.comes_late = true),
 
-	BREAKS("a post leaves relaxed", TOUCHES, "leave", MODEL_ADD, MODEL_RELAXED, .items = 1),
-	BREAKS("a post does not leave", NEVER_RUNG, "leave", MODEL_ADD, MODEL_DROPPED, .items = 1),
-	BREAKS("the core looks at the gates relaxed", TOUCHES, "quoit_outside_is_drained",
-	       MODEL_LOAD, MODEL_RELAXED, .items = 1),
-	BREAKS("the gates are not closed", NEVER_RUNG, "quoit_outside_close", MODEL_ADD,
-	       MODEL_DROPPED, .items = 1),
-	BREAKS("who lets go does so relaxed", TOUCHES, "drop", MODEL_ADD, MODEL_RELAXED,
-	       .items = 1),
-	BREAKS("no fence at the core (D-01)", NEVER_RUNG, "quoit_wake_arm", MODEL_FENCE,
-	       MODEL_DROPPED, .items = 1, .before = 1),
-	FLAWED("closed and empty taken for the end", TOUCHES, .items = 1, .flaw = NO_GATES),
-	FLAWED("the lanes first, then the gates", "lost", .items = 1, .flaw = LANES_FIRST),
-	FLAWED("no look at the gates before it sleeps", NEVER_RUNG, .items = 1,
+	BREAKS("a post leaves relaxed", one, TOUCHES, "leave", MODEL_ADD, MODEL_RELAXED, ONE_POST),
+	BREAKS("a post does not leave", one, NEVER_RUNG, "leave", MODEL_ADD, MODEL_DROPPED,
+	       ONE_POST),
+	BREAKS("the core looks at the gates relaxed", one, TOUCHES, "quoit_outside_is_drained",
+	       MODEL_LOAD, MODEL_RELAXED, ONE_POST),
+	BREAKS("the gates are not closed", one, NEVER_RUNG, "quoit_outside_close", MODEL_ADD,
+	       MODEL_DROPPED, ONE_POST),
+	BREAKS("who lets go does so relaxed", one, TOUCHES, "drop", MODEL_ADD, MODEL_RELAXED,
+	       ONE_POST),
+	BREAKS("no fence at the core (D-01)", one, NEVER_RUNG, "quoit_wake_arm", MODEL_FENCE,
+	       MODEL_DROPPED, ONE_POST, .before = 1),
+	FLAWED("closed and empty taken for the end", one, TOUCHES, ONE_POST, .flaw = NO_GATES),
+	FLAWED("the lanes first, then the gates", one, "lost", ONE_POST, .flaw = LANES_FIRST),
+	FLAWED("no look at the gates before it sleeps", one, NEVER_RUNG, ONE_POST,
 	       .flaw = NO_LAST_LOOK),
-	FLAWED("who is waited for does not ring", NEVER_RUNG, .items = 1, .flaw = LEAVES_SILENT),
-	FLAWED("a post does not look at its gate", TOUCHES, .items = 1, .flaw = POSTS_ANYWAY),
+	FLAWED("who is waited for does not ring", one, NEVER_RUNG, ONE_POST, .flaw = LEAVES_SILENT),
+	FLAWED("a post does not look at its gate", one, TOUCHES, ONE_POST, .flaw = POSTS_ANYWAY),
 	{.target = NULL},
 };

@@ -8,6 +8,7 @@
  * prepares its own, attaches it, and reads to the end. Whoever missed its publication leaves it
  * asleep for ever.
  */
+#include <model/targets/list.h>
 #include <model/targets/numbers.h>
 
 enum flaw {
@@ -154,53 +155,18 @@ static void finish(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, ...)                         \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup,                     \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish,                   \
-	}
+#define BREAKS_WITHIN MODEL_STALE(2, 2)
 
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
-
-TARGET(moves, THREAD(producer), THREAD(first), THREAD(second));
-TARGET(changes, THREAD(producer), THREAD(both));
-TARGET(comes, THREAD(producer), THREAD(late));
-TARGET(closed, THREAD(producer), THREAD(both), THREAD(closer));
+TARGET(moves, setup, finish, THREAD(producer), THREAD(first), THREAD(second));
+TARGET(changes, setup, finish, THREAD(producer), THREAD(both));
+TARGET(comes, setup, finish, THREAD(producer), THREAD(late));
+TARGET(closed, setup, finish, THREAD(producer), THREAD(both), THREAD(closer));
 
 #ifdef QUOIT_TSAN
-#define REBIND "rebind by updates"
+#define GROUP "rebind by updates"
 #else
-#define REBIND "rebind"
+#define GROUP "rebind"
 #endif
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                         \
-	{                                                                              \
-		.name = REBIND " " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                                 \
-	}
-
-#define BREAKS(text, target_, sign, function, kind, order, ...)                                \
-	{                                                                                      \
-		.name = REBIND " mutant: " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(2, 2), .breaks = sign, .mutation = {                               \
-			function,                                                              \
-			kind,                                                                  \
-			order                                                                  \
-		}                                                                              \
-	}
 
 #define TOUCHES	   "race on notify"
 #define NEVER_RUNG "no bell rings"
@@ -213,7 +179,7 @@ const struct model_case model_rebind_cases[] = {
 	CORRECT("to a reader where nobody was, and its end", comes, 2, 1, .items = 1,
 		.nobody = true, .ends = true),
 	{
-		.name = REBIND " while somebody closes",
+		.name = GROUP " while somebody closes",
 		.target = &closed,
 		.arg = PLAN(.items = 1, .ends = true),
 		MODEL_PREEMPTED(3, 1, 2, 1),

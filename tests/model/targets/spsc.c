@@ -6,6 +6,7 @@
  * and 4, and at positions that run through 2^64. The consumer knows which number must come next;
  * the race detector watches the slots and the fields of either side.
  */
+#include <model/targets/list.h>
 #include <model/targets/numbers.h>
 
 enum sending {
@@ -263,17 +264,7 @@ static const struct model_target three = {
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                      \
-	{                                                                           \
-		.name = "spsc " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                              \
-	}
+#define GROUP "spsc"
 
 #define MUTANT(text, sign, function, kind, order, ...)                                  \
 	{                                                                               \

@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-#include <model/model.h>
+#include <model/targets/list.h>
 
 #define memcpy model_memcpy
 #include <quoit/rings/typed_shared.h>
@@ -333,45 +333,16 @@ static void finish(const void *arg)
 
 /* --- the list -------------------------------------------------------------------------------- */
 
-#define TARGET(target, ...)                         \
-	static const struct model_target target = { \
-		.shared = &s,                       \
-		.bytes = sizeof(s),                 \
-		.name_all = name_all,               \
-		.setup = setup,                     \
-		.threads = {__VA_ARGS__},           \
-		.finish = finish,                   \
-	}
+#define GROUP	      "steal_wait"
+#define BREAKS_WITHIN MODEL_STALE(2, 2)
 
-#define THREAD(name)        \
-	{                   \
-#name, name \
-	}
-
-TARGET(single, THREAD(producer), THREAD(consumer));
-TARGET(alone, THREAD(producer), THREAD(worker));
-TARGET(two, THREAD(producer), THREAD(consumer), THREAD(consumer2));
-TARGET(three, THREAD(producer), THREAD(consumer), THREAD(consumer2), THREAD(consumer3));
-TARGET(pinned, THREAD(producer), THREAD(most_of_it), THREAD(holder));
-TARGET(gives_up, THREAD(producer), THREAD(impatient), THREAD(patient));
-
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                            \
-	{                                                                                 \
-		.name = "steal_wait " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                                    \
-	}
-
-#define BOUNDED(text, target_, full, full_stale, few, few_stale, ...)                     \
-	{                                                                                 \
-		.name = "steal_wait " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_PREEMPTED(full, full_stale, few, few_stale)                         \
-	}
+TARGET(single, setup, finish, THREAD(producer), THREAD(consumer));
+TARGET(alone, setup, finish, THREAD(producer), THREAD(worker));
+TARGET(two, setup, finish, THREAD(producer), THREAD(consumer), THREAD(consumer2));
+TARGET(three, setup, finish, THREAD(producer), THREAD(consumer), THREAD(consumer2),
+       THREAD(consumer3));
+TARGET(pinned, setup, finish, THREAD(producer), THREAD(most_of_it), THREAD(holder));
+TARGET(gives_up, setup, finish, THREAD(producer), THREAD(impatient), THREAD(patient));
 
 #define MUTANT(text, target_, sign, preemptions, stale, function, kind, order, ...)               \
 	{                                                                                         \
@@ -386,7 +357,7 @@ TARGET(gives_up, THREAD(producer), THREAD(impatient), THREAD(patient));
 
 #define LOSES(text, function, kind, order, ...) \
 	MUTANT(text, alone, "nobody wakes it", 3, 2, function, kind, order, __VA_ARGS__)
-#define FLAWED(text, target, ...) \
+#define UNHEARD(text, target, ...) \
 	MUTANT(text, target, "nobody wakes it", 2, 0, NULL, MODEL_LOAD, MODEL_RELAXED, __VA_ARGS__)
 
 #define SMALL .capacity = 2, .block = 1
@@ -426,19 +397,19 @@ const struct model_case model_steal_wait_cases[] = {
 	      .flaw = LOOK_FIRST),
 	LOSES("the word behind the bit", NULL, MODEL_LOAD, MODEL_RELAXED, SMALL, .items = 1,
 	      .flaw = WORD_LATE),
-	FLAWED("a batch wakes one, who does not pass it on", two, SMALL, .items = 2, .batch = 2,
-	       .flaw = NOT_PASSED),
-	FLAWED("the second of three does not pass it on", three, .capacity = 4, .block = 1,
-	       .items = 3, .batch = 3, .flaw = PASSED_ONCE),
-	FLAWED("who gives up was called and tells nobody", gives_up, SMALL, .items = 2, .batch = 2,
-	       .flaw = GIVEN_UP),
-	FLAWED("a bit left up", two, SMALL, .items = 2, .flaw = BIT_LEFT),
-	FLAWED("a close that wakes one", two, SMALL, .items = 0, .ends = true, .flaw = CLOSE_ONE),
+	UNHEARD("a batch wakes one, who does not pass it on", two, SMALL, .items = 2, .batch = 2,
+		.flaw = NOT_PASSED),
+	UNHEARD("the second of three does not pass it on", three, .capacity = 4, .block = 1,
+		.items = 3, .batch = 3, .flaw = PASSED_ONCE),
+	UNHEARD("who gives up was called and tells nobody", gives_up, SMALL, .items = 2, .batch = 2,
+		.flaw = GIVEN_UP),
+	UNHEARD("a bit left up", two, SMALL, .items = 2, .flaw = BIT_LEFT),
+	UNHEARD("a close that wakes one", two, SMALL, .items = 0, .ends = true, .flaw = CLOSE_ONE),
 	MUTANT("asking for the close after the look (D-20)", two, "left behind", 2, 0, NULL,
 	       MODEL_LOAD, MODEL_RELAXED, SMALL, .items = 1, .ends = true, .flaw = CLOSE_LATE),
-	FLAWED("a complete block that tells nobody", alone, .capacity = 1, .block = 1, .items = 2,
-	       .flaw = SPACE_SILENT),
-	FLAWED("a complete block behind a held one that tells nobody", pinned, SMALL, .items = 3,
-	       .flaw = SPACE_SILENT),
+	UNHEARD("a complete block that tells nobody", alone, .capacity = 1, .block = 1, .items = 2,
+		.flaw = SPACE_SILENT),
+	UNHEARD("a complete block behind a held one that tells nobody", pinned, SMALL, .items = 3,
+		.flaw = SPACE_SILENT),
 	{.target = NULL},
 };
