@@ -18,10 +18,8 @@
 
 #include <quoit/io/listen_internal.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 #include "support/skip.h"
-
-static struct server server;
 
 static struct {
 	uint64_t opened, closed;
@@ -30,17 +28,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 1;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 1);
 }
 
 /* --- binding --------------------------------------------------------------------------------- */

@@ -10,9 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
-
-static struct server server;
+#include "support/one_server.h"
 
 static struct {
 	uint64_t opened, calls, bytes, ended, closed, frames, bad;
@@ -27,17 +25,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 1;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 1);
 }
 
 static void on_opened(struct quoit_stream *stream, void *ctx)

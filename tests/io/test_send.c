@@ -11,11 +11,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 #define SMALL_WINDOW 8192 /* of a client that reads little: the kernel's buffers stay small too */
-
-static struct server server;
 
 static struct {
 	uint64_t opened, bytes, writable, closed, sent, above, wrong_unsent;
@@ -27,17 +25,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 1;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 1);
 }
 
 static void on_opened(struct quoit_stream *stream, void *ctx)

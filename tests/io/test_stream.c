@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 #define TRACKED 64
 
@@ -22,8 +22,6 @@ struct track {
 	uint64_t closed;
 	int reason;
 };
-
-static struct server server;
 
 static struct {
 	uint64_t opened, data, bytes, ended, closed;
@@ -39,17 +37,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 1;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 1);
 }
 
 static void on_opened(struct quoit_stream *stream, void *ctx)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 enum {
 	OP_ECHO,
@@ -25,8 +25,6 @@ enum {
 };
 
 #define MOST_CALLS 8192
-
-static struct server server;
 
 static struct {
 	uint64_t replies, posts, credits, wrong, nested_done;
@@ -43,17 +41,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 2;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 2);
 }
 
 /* --- handlers -------------------------------------------------------------------------------- */

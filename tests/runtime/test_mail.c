@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 enum {
 	OP_A,
@@ -19,8 +19,6 @@ enum {
 };
 
 #define RUNS 64
-
-static struct server server;
 
 struct run {
 	uint16_t op;
@@ -40,17 +38,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 2;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 2);
 }
 
 static uint32_t number_of(const struct quoit_message *message)

@@ -10,11 +10,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 #define MS 1000000
-
-static struct server server;
 
 static struct {
 	int in_start, in_handler, in_timer, fired, until, timeout, at_once;
@@ -26,17 +24,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 2;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 2);
 }
 
 static bool has_fired(struct quoit_core *core, void *ctx)

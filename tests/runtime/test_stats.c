@@ -10,14 +10,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 enum {
 	OP_POST,
 	OP_ASK
 };
-
-static struct server server;
 
 static struct {
 	uint64_t replies, posts, ticks;
@@ -27,17 +25,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 2;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 2);
 }
 
 static void note_posts(struct quoit_core *core, const struct quoit_message *messages, size_t n,

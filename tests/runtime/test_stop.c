@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 enum {
 	OP_WORK,
@@ -22,8 +22,6 @@ enum {
 };
 
 #define MS 1000000ull
-
-static struct server server;
 
 static struct {
 	uint64_t opened, data, closed, replies, posts, worked, ended;
@@ -36,17 +34,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 2;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 2);
 }
 
 /* Streams are accepted by any core: what both count is added, not stored. */

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#include "support/server.h"
+#include "support/one_server.h"
 
 enum {
 	OP_NEVER = 1
@@ -21,8 +21,6 @@ enum {
 
 #define MS	1000000ull
 #define CLIENTS 12
-
-static struct server server;
 
 static struct {
 	uint64_t held, asked, ended;
@@ -34,17 +32,7 @@ static struct {
 static int forget(void **state)
 {
 	(void)state;
-	memset(&seen, 0, sizeof(seen));
-	memset(&server, 0, sizeof(server));
-	server.config.cores = 2;
-	return 0;
-}
-
-static int abandon(void **state)
-{
-	(void)state;
-	server_abandon(&server);
-	return 0;
+	return begin_anew(&seen, sizeof(seen), 2);
 }
 
 static void hold_it(struct quoit_stream *stream, struct quoit_bytes in, void *ctx)
