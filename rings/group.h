@@ -21,8 +21,7 @@
  * nobody else was: leaving passes on what there is.
  *
  * edge    released by                   acquired by                   carries
- * attach  quoit__group_put              quoit__group_ring             flag and eventfd of a member
- * seat    quoit__group_put              quoit_group_join (cas)        the use of a place
+ * attach  quoit_group_join (cas)        quoit__group_ring             flag and eventfd of a member
  * call    quoit_wake_owed               quoit_wake_end                see notify.h
  * change, quit: who is a member, see notify.h
  */
@@ -62,7 +61,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_group_init(struct quoit_group *group, size_
 /* Ring this member, if there is one that sleeps; tells whether it did. */
 QUOIT_HOT bool quoit__group_ring(struct quoit_group *group, size_t i)
 {
-	/* attach: pairs with quoit__group_put() and quoit_group_join() */
+	/* attach: pairs with quoit_group_join() */
 	struct quoit_notify *const member = quoit_load_acquire(&group->members[i]);
 
 	if (!member || !quoit_wake_owed(member->wake))
@@ -126,7 +125,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_group_join(struct quoit_group *group,
 	for (uint32_t i = 0; i < group->most; i++) {
 		if (quoit_load(&group->members[i])) /* hint: the cas looks again */
 			continue;
-		/* seat: pairs with quoit__group_put(); attach: pairs with quoit__group_ring() */
+		/* attach: pairs with quoit__group_ring() */
 		if (quoit_cas(&group->members[i], (struct quoit_notify *)NULL, member))
 			return (int)i;
 	}
@@ -136,8 +135,8 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_group_join(struct quoit_group *group,
 /* Put nobody into a member's place, and NULL once it is settled. Thread: the member's. */
 QUOIT_HOT void quoit__group_put(struct quoit_group *group, int place, struct quoit_notify *notify)
 {
-	/* attach: pairs with quoit__group_ring(); seat: pairs with quoit_group_join() */
-	quoit_store_release(&group->members[place], notify);
+	/* Carries nothing: nobody has always been there. quoit__notify_settle() fences. */
+	quoit_store(&group->members[place], notify);
 }
 
 QUOIT_C_END

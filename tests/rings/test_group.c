@@ -118,6 +118,27 @@ static void a_group_has_as_many_places_as_were_asked_for(void **state)
 	assert_null(ring.lane.group);
 }
 
+/* With every place taken, who looks for sleepers comes to the last one and stops there. */
+static void all_places_of_the_largest_group_are_rung(void **state)
+{
+	struct fixture *f = *state;
+	struct member *const m = &f->members[0];
+	struct quoit_group group;
+
+	assert_int_equal(quoit_group_init(&group, QUOIT_GROUP_MOST), 0);
+	for (size_t i = 1; i < QUOIT_GROUP_MOST; i++)
+		assert_int_equal(quoit_group_join(&group, &f->members[1].notify), i - 1);
+	assert_int_equal(quoit_group_join(&group, &m->notify), QUOIT_GROUP_MOST - 1);
+	assert_int_equal(quoit_group_join(&group, &m->notify), -EUSERS);
+	quoit_wake_arm(&m->wake);
+	quoit_group_tell_all(&group);
+	assert_int_equal(heard(f), 1);
+	quoit_wake_arm(&m->wake);
+	assert_true(quoit_group_tell(&group));
+	assert_int_equal(heard(f), 1);
+	assert_false(quoit_group_tell(&group)); /* nobody sleeps */
+}
+
 static void each_publication_rings_one_sleeper_in_rotation(void **state)
 {
 	struct fixture *f = *state;
@@ -279,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_FIXTURE(a_group_has_as_many_places_as_were_asked_for),
+		WITH_FIXTURE(all_places_of_the_largest_group_are_rung),
 		WITH_FIXTURE(each_publication_rings_one_sleeper_in_rotation),
 		WITH_FIXTURE(who_leaves_something_calls_the_next_one),
 		WITH_FIXTURE(a_close_rings_all_and_so_does_the_end),

@@ -90,6 +90,15 @@ static void setup(const void *arg)
 	setup_readers(2);
 }
 
+/* The second reader makes its notifier, and joins, while the producer runs. */
+static void setup_late(const void *arg)
+{
+	setup(arg);
+	if (quoit_spmc_leave(&s.ring, s.readers[1].place))
+		__builtin_trap();
+	s.readers[1].notify = (struct quoit_notify){NULL, -1};
+}
+
 static void setup3(const void *arg)
 {
 	(void)arg;
@@ -192,6 +201,15 @@ static void reader2(const void *arg)
 	read_on(arg, 2);
 }
 
+static void late(const void *arg)
+{
+	struct reader *const r = &s.readers[1];
+
+	r->notify = (struct quoit_notify){&r->wake, 1};
+	r->place = quoit_spmc_join(&s.ring, &r->notify);
+	read_on(arg, 1);
+}
+
 /* Arms and leaves, as a loop does that has other things to do. */
 static void quitter(const void *arg)
 {
@@ -218,6 +236,7 @@ static void finish(const void *arg)
 
 TARGET(two, setup, finish, THREAD(producer), THREAD(reader0), THREAD(reader1));
 TARGET(three, setup3, finish, THREAD(producer), THREAD(reader0), THREAD(reader1), THREAD(reader2));
+TARGET(comes, setup_late, finish, THREAD(producer), THREAD(reader0), THREAD(late));
 TARGET(quits, setup, finish, THREAD(producer), THREAD(quitter), THREAD(reader1));
 
 #define NEVER_RUNG "no bell rings"
@@ -235,6 +254,7 @@ const struct model_case model_group_cases[] = {
 	BOUNDED("three readers, one item each, published together", three, 2, 1, 1, 0, .batches = 1,
 		.batch = 3, .wants = {1, 1, 1}),
 	BOUNDED("one of two leaves while the producer runs", quits, 3, 2, 2, 1, ONE_QUITS),
+	BOUNDED("one joins while the producer runs", comes, 3, 1, 2, 1, STAY),
 
 	BREAKS("no fence at the producer", two, NEVER_RUNG, "quoit_wake_fence", MODEL_FENCE,
 	       MODEL_DROPPED, STAY),
@@ -248,6 +268,8 @@ const struct model_case model_group_cases[] = {
 	       MODEL_STORE, MODEL_RELAXED, ONE_QUITS),
 	BREAKS("no fence where it leaves", quits, "race on notify", "quoit__notify_settle",
 	       MODEL_FENCE, MODEL_DROPPED, ONE_QUITS),
+	BREAKS("who rings looks at the places relaxed", comes, "race on notify",
+	       "quoit__group_ring", MODEL_LOAD, MODEL_RELAXED, STAY),
 	BREAKS("who passes on is not counted", two, "spins", "quoit__notify_enter", MODEL_ADD,
 	       MODEL_DROPPED, ONE_EACH),
 	FLAWED("what is left is not passed on", two, NEVER_RUNG, STAY, .flaw = KEEPS),
