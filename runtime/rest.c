@@ -52,6 +52,22 @@ static bool stop_is_new(const struct quoit_loop *loop)
 	       quoit_load_acquire(loop->stop_flag); /* stop: pairs with quoit_runtime_stop() */
 }
 
+/*
+ * What the others announce while a stop goes on is looked at behind the fence as well: their bells
+ * alone do not tell that we see what was written before.
+ */
+static bool stop_goes_on(struct quoit_loop *loop)
+{
+	bool changed;
+
+	if (quoit_likely(!loop->stop_seen || !loop->calm))
+		return false;
+	loop->in_turn = true; /* handlers may be told that their calls are over */
+	changed = loop->calm(loop);
+	loop->in_turn = false;
+	return changed;
+}
+
 bool quoit_loop_has_work(struct quoit_loop *loop)
 {
 	return (loop->io && quoit_io_has_work(loop->io)) || quoit_ops_have_work(&loop->ops) ||
@@ -172,7 +188,7 @@ void quoit_loop_rest(struct quoit_loop *loop, uint64_t most_ns)
 	}
 	loop->spin.in_vain = false;
 	quoit_wake_arm(&loop->wake);
-	if (quoit_loop_has_news(loop)) {
+	if (quoit_loop_has_news(loop) || stop_goes_on(loop)) {
 		quoit_loop_enter_if_needed(loop);
 	} else {
 		sleep_now(loop, due_ns);

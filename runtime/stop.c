@@ -12,9 +12,10 @@
  *   gone     the thread ends; memory that others may touch is freed by whoever joins them all
  *
  * Phases only advance, and each wait is for a counter that only grows and whose last contributor
- * wakes everybody; while anyone can still need an answer, everyone still serves. Leaving as soon as
- * one's own work is done would strand the calls of the others; leaving before all are drained would
- * free, in the stop function, what a message that is still being handled points to.
+ * fences and wakes everybody; who waits looks once more when it is armed (rest.c). While anyone can
+ * still need an answer, everyone still serves. Leaving as soon as one's own work is done would
+ * strand the calls of the others; leaving before all are drained would free, in the stop function,
+ * what a message that is still being handled points to.
  *
  * edge    released by                         acquired by                    carries
  * stop    quoit_runtime_stop: stop_wanted     quoit_runtime_is_stopping      the deadline
@@ -63,6 +64,7 @@ void quoit_runtime_stop(struct quoit_runtime *runtime, uint64_t timeout_ns)
 	} while (wanted < deadline && !quoit_cas_relaxed(&runtime->deadline_ns, deadline, wanted));
 	quoit_store_release(&runtime->stop_wanted,
 			    1); /* stop: pairs with quoit_runtime_is_stopping() */
+	quoit_wake_fence();
 	ring_everybody(runtime);
 	errno = errno_before;
 }
@@ -72,8 +74,10 @@ static void announce(struct quoit_core *core, uint32_t *reached)
 {
 	struct quoit_runtime *runtime = core->runtime;
 
-	if (quoit_add(reached, 1) + 1 == runtime->cores) /* quiet: pairs with all_are() */
-		ring_everybody(runtime);
+	if (quoit_add(reached, 1) + 1 != runtime->cores) /* quiet: pairs with all_are() */
+		return;
+	quoit_wake_fence();
+	ring_everybody(runtime);
 }
 
 static bool all_are(const struct quoit_core *core, const uint32_t *reached)
@@ -240,16 +244,17 @@ static void deadline_passed(struct quoit_timer *timer, void *ctx)
 			   core);
 }
 
-/* The deadline may have been brought nearer since. */
-static void set_deadline(struct quoit_core *core)
+/* The deadline may have been brought nearer since. Tells whether it was. */
+static bool set_deadline(struct quoit_core *core)
 {
 	/* deadline: pairs with quoit_runtime_stop(), whose bell makes us look again */
 	const uint64_t deadline = quoit_load(&core->runtime->deadline_ns);
 
 	if (core->forced || core->cut || deadline == core->deadline_ns)
-		return;
+		return false;
 	core->deadline_ns = deadline;
 	quoit_timers_start(&core->loop.timers, &core->deadline, deadline, deadline_passed, core);
+	return true;
 }
 
 static void begin(struct quoit_core *core)
@@ -306,7 +311,8 @@ static bool step(struct quoit_core *core)
 		begin(core);
 		return true;
 	case QUOIT_PHASE_NO_NEW:
-		set_deadline(core);
+		if (set_deadline(core))
+			return true;
 		if (!owes_nothing(core))
 			return false;
 		core->phase = QUOIT_PHASE_QUIET;
@@ -319,7 +325,8 @@ static bool step(struct quoit_core *core)
 		announce(core, &runtime->sealed);
 		return true;
 	case QUOIT_PHASE_SEALED:
-		set_deadline(core);
+		if (set_deadline(core))
+			return true;
 		if (!nothing_is_attached(core) || !all_are(core, &runtime->sealed) ||
 		    !quoit_mail_is_drained(&core->mail))
 			return false;
