@@ -9,9 +9,10 @@
 # question that QUOIT_MUTANT answers, so nothing is built twice. Every program first runs without a
 # mutant: it must pass, and tells which mutants it comes by and how long it takes. A mutant is then
 # judged by the programs that come by it until one fails: memory orders and fences by the model
-# checker, then ThreadSanitizer; all others by the unit tests with sanitizers, then by the model
-# checker, ThreadSanitizer and the stress programs. A program that has not ended after ten times its
-# usual time and 20 s more has hung, which counts as noticing and is told.
+# checker, then ThreadSanitizer; all others by the unit tests with sanitizers, then by the checker's
+# cases about the file that they are in, ThreadSanitizer and the stress programs. A program that has
+# not ended after ten times its usual time and 20 s more has hung, which counts as noticing and is
+# told.
 #
 # A mutant that nothing can notice, because it changes nothing that is promised, is listed in
 # equivalent.txt with the reason; that one of those is noticed or is no mutant any more is an error.
@@ -79,6 +80,7 @@ run()
 run_model()
 {
 	local pid rc=0
+	: >"$3"
 	timeout --kill-after=2 "$2" "$tree/build/model/tests/model/model" "$1" \
 		</dev/null >"$3" 2>&1 &
 	pid=$!
@@ -97,6 +99,24 @@ run_model()
 
 # ---- one mutant: mutate.sh --judge NUMBER --------------------------------------------------------
 
+# The cases of the model checker that are about this file.
+model_of()
+{
+	case $1 in
+	notify*) echo model/wake ;;
+	wait*) echo model/doze ;;
+	shared_wait*) echo model/steal_wait ;;
+	shared_pool* | buffer_* | free_list* | line*) echo model/pool ;;
+	*) echo "model/${1%%[._]*}" ;;
+	esac
+}
+
+# Who noticed it last time, however many mutants there were before it then.
+killer_of()
+{
+	echo "$work/killer/${1//\//-}"
+}
+
 # The programs that come by it: those likely to notice first, then the quick ones.
 judges_of()
 {
@@ -105,14 +125,19 @@ judges_of()
 	kind=${name%:*}
 	kind=${kind##*:}
 	awk -v n="$1" -v kind="$kind" -v own="unit/test_${file%.*}" \
-		-v reached="$work/reached/" \
-		-v last="$(cat "$work/killer/$1" 2>/dev/null)" '
+		-v model="$(model_of "$file")" -v reached="$work/reached/" \
+		-v last="$(cat "$(killer_of "$name")" 2>/dev/null)" '
+		BEGIN { topic = substr(model, 7) }
 		{
 			judge = $1
 			getline answers <(reached judge)
 			if (substr(answers, n + 1, 1) != "1")
 				next
 			split(judge, part, "/")
+			if (judge == last) {
+				print -1, $2, judge
+				next
+			}
 			# What orders memory on this machine hides it, and one thread has no order.
 			if (kind == "order" && part[1] ~ /unit|stress/)
 				next
@@ -121,29 +146,34 @@ judges_of()
 			rank = index("own unit model threads stress", \
 				judge == own ? "own" : part[1])
 			if (kind ~ /order|fence/ && part[1] == "model")
-				rank = 0
-			if (judge == last)
-				rank = -1
+				rank = judge == model ? 0 : 1
+			else if (part[1] == "model" && !index(judge, topic)) # takes minutes
+				next
 			print rank, $2, judge
 		}' "$work/judges" | sort -n -k1,1 -k2,2
 }
 
 judge_one()
 {
-	local number=$1 name line judge ms rc verdict=survived
+	local number=$1 name line judge ms rc times verdict=survived
 	read -r _ name line <<<"$(sed -n "${number}p" "$work/list")"
 	export QUOIT_MUTANT=$number
 	while read -r _ ms judge; do
 		# Threads that take turns by whole batches may order what a mutant no longer does.
-		for _ in 1 2 3; do
+		times=1
+		[[ $name == *:order:* && $judge == threads/* ]] && times=3
+		while
 			run "$judge" $((20 + ms / 100)) "$work/log/$number"
 			rc=$?
-			[ $rc = 0 ] && [ "${judge%%/*}" = threads ] || break
+			times=$((times - 1))
+			[ $rc = 0 ] && [ $times -gt 0 ]
+		do
+			:
 		done
 		[ $rc = 0 ] && continue
 		verdict=killed
 		[ $rc = 124 ] || [ $rc = 137 ] && verdict=hung
-		echo "$judge" >"$work/killer/$number"
+		echo "$judge" >"$(killer_of "$name")"
 		break
 	done < <(judges_of "$number" "$name")
 	[ $verdict = survived ] && judge=
@@ -172,8 +202,6 @@ copy()
 	cp -a Makefile config.mk "$work/new/"
 	awk -f tests/mutate/mutants.awk -v out="$work/new" -v list="$work/list.new" rings/*.[ch] ||
 		stop "the mutants could not be written"
-	# The numbers are those of the list: what was learnt of an older one is of no use.
-	cmp -s "$work/list.new" "$work/list" || rm -f "$work"/killer/*
 	mv "$work/list.new" "$work/list"
 	sed -i '$i #include <mutate/mutant.h>' "$work/new/numa/machine.h"
 	cp tests/mutate/mutant.c "$work/new/numa/"
@@ -198,7 +226,7 @@ programs()
 		file=${file%.c}
 		echo "asan unit/${file##*/} $file"
 		# One thread alone has no race.
-		grep -q pthread_create $file.c && echo "tsan threads/${file#tests/} $file"
+		grep -q pthread_create "$file.c" && echo "tsan threads/${file#tests/} $file"
 	done
 	for file in tests/stress/*.c; do
 		# The runtime's own have other things to look at.
