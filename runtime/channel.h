@@ -66,7 +66,7 @@ typedef void (*quoit_channel_end_fn)(struct quoit_channel *channel, void *ctx);
 /* Zero means the default everywhere. */
 struct quoit_channel_options {
 	uint32_t budget_items; /* most that a turn handles; default QUOIT_CHANNEL_BUDGET */
-	uint32_t batch_items;  /* most of a run; default QUOIT_CHANNEL_BATCH. See defect D-11 */
+	uint32_t batch_items;  /* most of a run, which then makes room; default 256 */
 	uint64_t budget_ns;    /* after so long a turn begins no further run; default: no limit */
 
 	/*
