@@ -333,39 +333,43 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		return rc;                                                                         \
 	}
 
+/* A writing cursor and what it does, whoever opens it. */
+#define QUOIT__WRITER(name, T)                                           \
+	struct name##_writer {                                           \
+		struct quoit_spsc_writer at;                             \
+		T *slots;                                                \
+	};                                                               \
+	QUOIT_HOT bool name##_put(struct name##_writer *w, T item)       \
+	{                                                                \
+		size_t at;                                               \
+		if (quoit_unlikely(!quoit_spsc_write_next(&w->at, &at))) \
+			return false;                                    \
+		w->slots[at] = item;                                     \
+		return true;                                             \
+	}                                                                \
+	QUOIT_HOT bool name##_put_now(struct name##_writer *w, T item)   \
+	{                                                                \
+		if (quoit_unlikely(!name##_put(w, item)))                \
+			return false;                                    \
+		quoit_spsc_write_now(&w->at);                            \
+		return true;                                             \
+	}                                                                \
+	QUOIT_HOT void name##_write_flush(struct name##_writer *w)       \
+	{                                                                \
+		quoit_spsc_write_flush(&w->at);                          \
+	}                                                                \
+	QUOIT_HOT void name##_write_end(struct name##_writer *w)         \
+	{                                                                \
+		quoit_spsc_write_end(&w->at);                            \
+	}
+
 #define QUOIT__SPSC_WRITER(name, T)                                                              \
-	struct name##_writer {                                                                   \
-		struct quoit_spsc_writer at;                                                     \
-		T *slots;                                                                        \
-	};                                                                                       \
+	QUOIT__WRITER(name, T)                                                                   \
 	QUOIT_HOT struct name##_writer name##_write(struct name *q)                              \
 	{                                                                                        \
 		const struct name##_writer w = {quoit_spsc_write(&q->ring, q->slots, sizeof(T)), \
 						q->slots};                                       \
 		return w;                                                                        \
-	}                                                                                        \
-	QUOIT_HOT bool name##_put(struct name##_writer *w, T item)                               \
-	{                                                                                        \
-		size_t at;                                                                       \
-		if (quoit_unlikely(!quoit_spsc_write_next(&w->at, &at)))                         \
-			return false;                                                            \
-		w->slots[at] = item;                                                             \
-		return true;                                                                     \
-	}                                                                                        \
-	QUOIT_HOT bool name##_put_now(struct name##_writer *w, T item)                           \
-	{                                                                                        \
-		if (quoit_unlikely(!name##_put(w, item)))                                        \
-			return false;                                                            \
-		quoit_spsc_write_now(&w->at);                                                    \
-		return true;                                                                     \
-	}                                                                                        \
-	QUOIT_HOT void name##_write_flush(struct name##_writer *w)                               \
-	{                                                                                        \
-		quoit_spsc_write_flush(&w->at);                                                  \
-	}                                                                                        \
-	QUOIT_HOT void name##_write_end(struct name##_writer *w)                                 \
-	{                                                                                        \
-		quoit_spsc_write_end(&w->at);                                                    \
 	}
 
 #define QUOIT__SPSC_READER(name, T)                                                         \

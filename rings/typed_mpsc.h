@@ -26,6 +26,8 @@
  * name_send_wait(p, items, n, how)                      -EINVAL: see mpsc_wait.h. send_wait sends
  * name_send_one_wait(p, &item, how)                     all n or none, send_parts_wait what it can,
  * name_send_parts_wait(p, items, n, how, &sent)         and any n
+ * name_write(p)                     a writing cursor for one by one: see spsc_cursor.h, and typed.h
+ *                                   for name_put(), name_put_now(), name_write_flush(), _end()
  *
  * The consumer:
  * name_consume(q, budget, fn, ctx)  fn(items, n, id, ctx): one turn for each lane, in place
@@ -46,6 +48,7 @@
 #define QUOIT_RINGS_TYPED_MPSC_H
 
 #include <quoit/rings/mpsc_wait.h>
+#include <quoit/rings/typed.h>
 
 QUOIT_C_BEGIN
 
@@ -105,6 +108,16 @@ QUOIT_C_BEGIN
 		if (!rc)                                                                           \
 			*got = name##_consume(q, budget, fn, ctx);                                 \
 		return rc;                                                                         \
+	}
+
+#define QUOIT__MPSC_WRITER(name, T)                                                             \
+	QUOIT__WRITER(name, T)                                                                  \
+	QUOIT_HOT struct name##_writer name##_write(struct name##_producer *p)                  \
+	{                                                                                       \
+		T *const slots = (T *)p->seat.slots;                                            \
+		const struct name##_writer w = {                                                \
+			quoit_spsc_write(quoit__mpsc_ring(&p->seat), slots, sizeof(T)), slots}; \
+		return w;                                                                       \
 	}
 
 #define QUOIT_MPSC(name, T)                                                                       \
@@ -214,6 +227,7 @@ QUOIT_C_BEGIN
 	{                                                                                         \
 		return quoit__mpsc_drain(q->channel, sizeof(T), items, most);                     \
 	}                                                                                         \
+	QUOIT__MPSC_WRITER(name, T)                                                               \
 	QUOIT__MPSC_WAIT(name, T)                                                                 \
 	struct name
 

@@ -92,6 +92,20 @@ static void consume_one(struct side *side)
 	consume(side, consumer_of(side), read_one);
 }
 
+static void write_now(struct side *side)
+{
+	QUOIT_CURSOR struct items_writer w = items_write(producer_of(side));
+	const unsigned pauses = side->run->pauses;
+	uint64_t next = side->first;
+
+	while (next < side->end)
+		if (quoit_likely(items_put_now(&w, item_of(next))))
+			next++;
+		else
+			rest(pauses);
+	items_write_end(&w);
+}
+
 /* --- batches in place ------------------------------------------------------------------------ */
 
 ALWAYS_INLINE size_t write_place(void *producer, struct source *source, size_t n)
@@ -166,6 +180,8 @@ static void consume_copy(struct side *side)
 
 const struct contender CONTENDERS(quoit_mpsc)[] = {
 	{"quoit", "send_one, recv_one", MPSC, NOW, open_channel, close_channel, produce_one,
+	 consume_one, NULL, 0},
+	{"quoit", "cursor, recv_one", MPSC, NOW, open_channel, close_channel, write_now,
 	 consume_one, NULL, 0},
 	{"quoit", "in place", MPSC, PLACE, open_channel, close_channel, produce_place,
 	 consume_place, NULL, 0},
