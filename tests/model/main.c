@@ -47,6 +47,7 @@ static const struct model_case *const tables[] = {
 	model_mpmc_group_cases,
 	model_crowd_cases,
 	model_outsider_cases,
+	model_rtm_cases,
 	NULL,
 };
 /* clang-format on */
