@@ -20,8 +20,7 @@ enum flaw {
 	FLAWLESS,
 	NO_STATE,  /* gives back without asking the state */
 	LOOK_ONLY, /* looks at the state and stores it: two give back at once */
-	LATE_LINK, /* publishes the block before its link is written */
-	ONE_BY_ONE /* the owner takes the first alone, by the link it has seen */
+	LATE_LINK  /* publishes the block before its link is written */
 };
 
 struct plan {
@@ -114,16 +113,8 @@ static void second_giver(const void *arg)
 /* Whoever takes one in owns it, and all that was written to it. */
 static void take_in(const struct plan *plan)
 {
-	uint64_t *data, *next;
+		uint64_t *data, *next;
 
-	if (plan->flaw == ONE_BY_ONE) {
-		data = (uint64_t *)(uintptr_t)quoit_load_acquire(&s.remote.head);
-		if (!data)
-			return;
-		s.in[(data - s.blocks[0]) / 2]++;
-		quoit_store(&s.remote.head, *data);
-		return;
-	}
 	for (data = quoit__rtm_remote_take(&s.remote); data; data = next) {
 		const size_t which = (size_t)(data - s.blocks[0]) / 2;
 
@@ -270,19 +261,20 @@ const struct model_case model_rtm_cases[] = {
 	 .target = &registry,
 	 .arg = PLAN(.both = false),
 	 MODEL_PREEMPTED(3, 3, 2, 2)},
-	FLAWED("gives back without asking the state", "", .both = true, .flaw = NO_STATE),
-	FLAWED("looks at the state and stores it", "", .both = true, .flaw = LOOK_ONLY),
-	FLAWED("the link comes after the block", "", .flaw = LATE_LINK),
-	FLAWED("the owner takes one by its link", "", .flaw = ONE_BY_ONE),
-	WEAKENED("the push is relaxed", remote, "", "quoit__rtm_remote_push", MODEL_CAS,
-		 MODEL_RELAXED),
-	WEAKENED("the taking only releases", remote, "", "quoit__rtm_remote_take", MODEL_EXCHANGE,
-		 MODEL_RELEASE),
-	WEAKENED("a table is read relaxed", registry, "", "quoit__rtm_registry_find", MODEL_LOAD,
-		 MODEL_RELAXED),
-	WEAKENED("a table is written relaxed", registry, "", "quoit__rtm_registry_write",
+	FLAWED("gives back without asking the state", "race on blocks", .both = true,
+	       .flaw = NO_STATE),
+	FLAWED("looks at the state and stores it", "race on blocks", .both = true,
+	       .flaw = LOOK_ONLY),
+	FLAWED("the link comes after the block", "race on blocks", .flaw = LATE_LINK),
+	WEAKENED("the push is relaxed", remote, "race on blocks", "quoit__rtm_remote_push",
+		 MODEL_CAS, MODEL_RELAXED),
+	WEAKENED("the taking only releases", remote, "race on blocks", "quoit__rtm_remote_take",
+		 MODEL_EXCHANGE, MODEL_RELEASE),
+	WEAKENED("a table is read relaxed", registry, "is not its own", "quoit__rtm_registry_find",
+		 MODEL_LOAD, MODEL_RELAXED),
+	WEAKENED("a table is written relaxed", registry, "is not its own",
+		 "quoit__rtm_registry_write", MODEL_STORE, MODEL_RELAXED),
+	WEAKENED("the turn is told relaxed", registry, "is not its own", "quoit__rtm_registry_turn",
 		 MODEL_STORE, MODEL_RELAXED),
-	WEAKENED("the turn is told relaxed", registry, "", "quoit__rtm_registry_turn", MODEL_STORE,
-		 MODEL_RELAXED),
 	{.target = NULL},
 };
