@@ -581,8 +581,8 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop rtm model \
-	sim mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool \
-	lint headers format deps help config-help show-config clean FORCE
+.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop rtm \
+	model sim mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy \
+	bench-pool lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -113,7 +113,7 @@ static void second_giver(const void *arg)
 /* Whoever takes one in owns it, and all that was written to it. */
 static void take_in(const struct plan *plan)
 {
-		uint64_t *data, *next;
+	uint64_t *data, *next;
 
 	for (data = quoit__rtm_remote_take(&s.remote); data; data = next) {
 		const size_t which = (size_t)(data - s.blocks[0]) / 2;
