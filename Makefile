@@ -250,6 +250,8 @@ TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180
 TIMEOUT_tests/e2e/demo.sh    := 120
 TIMEOUT_tests/model/model    := 600
+TIMEOUT_tests/rtm/rtm        := 180
+TIMEOUT_tests/numa/test_rtm_threads := 120
 
 # What runs under ThreadSanitizer too, but for what may not ask the kernel, as the sanitizer does.
 THREADED := tests/rings/% tests/runtime/% tests/stress/% tests/numa/test_rtm_threads

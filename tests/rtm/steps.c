@@ -31,7 +31,7 @@ static const unsigned bounds[] = {700, 1000, 600};
 static const char *const owner_names[] = {"shared", "remote free", "single"};
 
 #define TOTAL	  ((size_t)1 << 20)
-#define RANDOM	  (getenv("RTM_COUNT") ? 1000 : 60) /* stepping is slow */
+#define RANDOM	  (getenv("RTM_COUNT") ? 1000 : 20) /* stepping is slow */
 #define CALIBRATE 8
 
 enum kind {
