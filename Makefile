@@ -214,6 +214,8 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 # Per program, by its path below build/<variant>/: linker flags, and seconds it may take if not 60.
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
+LDFLAGS_tests/numa/test_rtm_refused    := $(LDFLAGS_tests/numa/test_region_refused) \
+                                          -Wl,--wrap=pthread_mutex_init
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_close          := -Wl,--wrap=write
@@ -248,9 +250,11 @@ TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180
 TIMEOUT_tests/e2e/demo.sh    := 120
 TIMEOUT_tests/model/model    := 600
+TIMEOUT_tests/rtm/rtm        := 180
+TIMEOUT_tests/numa/test_rtm_threads := 120
 
 # What runs under ThreadSanitizer too, but for what may not ask the kernel, as the sanitizer does.
-THREADED := tests/rings/% tests/runtime/% tests/stress/%
+THREADED := tests/rings/% tests/runtime/% tests/stress/% tests/numa/test_rtm_threads
 CONFINED := tests/rings/test_realtime
 
 unit     := $(patsubst %.c,%,$(filter-out $(addprefix tests/,e2e/% stress/% bench/% mutate/%), \
@@ -334,6 +338,14 @@ $(O)/$(soak): $(call object,$(wildcard tests/soak/*.c)) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
+# Real-time pools against a model of them.
+rtm := tests/rtm/rtm
+
+$(O)/$(rtm): $(call object,$(wildcard tests/rtm/*.c)) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link)
+
 # The ring benchmark: each file of contenders twice, for words and for lines, and only those whose
 # headers are here (DPDK_CFLAGS says where DPDK's are; they are all it takes).
 rings_bench := tests/bench/rings/rings
@@ -381,15 +393,16 @@ $(O)/$(rings_bench): $(O)/obj/tests/bench/rings/main.o $(bench_objects) $(LIBRAR
 	$(Q)g++ $(link_flags) -o $@ $^ $(foreach p,$(peers_here),$(libs_of_$p)) $(URING_LIBS)
 
 
-every_test := $(cmocka) $(stress) $(soak) $(bench) $(tools)
+every_test := $(cmocka) $(stress) $(soak) $(rtm) $(bench) $(tools)
 
 tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
 # What `make test` needs of each variant.
 .PHONY: tests-asan tests-tsan tests-release
-tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools) $(sim)) examples
-tests-tsan:    $(patsubst %,$(O)/%,$(threaded) $(soak))
-tests-release: $(include_root)/config.h all $(patsubst %,$(O)/%,$(stress) $(soak) $(e2e) $(tools))
+tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools) $(sim) $(rtm)) examples
+tests-tsan:    $(patsubst %,$(O)/%,$(threaded) $(soak) $(rtm))
+tests-release: $(include_root)/config.h all \
+               $(patsubst %,$(O)/%,$(stress) $(soak) $(rtm) $(e2e) $(tools))
 
 # $(call run,NAME,PROGRAMS): a program stands below build/VARIANT/, a script in the tree.
 run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
@@ -403,6 +416,7 @@ endif
 
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
              $(soak:%=build/tsan/%) $(stress:%=build/release/%) $(soak:%=build/release/%) \
+             $(rtm:%=build/asan/%) $(rtm:%=build/tsan/%) $(rtm:%=build/release/%) \
              build/model/$(model) build/asan/$(sim) $(e2e:%=build/release/%) $(scripts)
 
 test: $(if $(T),test-one,test-all) ## Lint, unit tests with sanitizers, end to end; T=rings/spsc
@@ -446,6 +460,12 @@ stop: export STOP_COUNT ?= 200
 stop: ## Two hundred stops under load: nothing accepted is lost, nothing is left (STOP_COUNT SEED)
 	$(call again,$(VARIANT)) build/$(VARIANT)/tests/stress/stop
 	@$(setarch) build/$(VARIANT)/tests/stress/stop
+
+# The whole number in release, where instructions are counted too; threads under ThreadSanitizer.
+rtm: export RTM_COUNT ?= 100000000
+rtm: ## Real-time pools against a model, with adversaries; worst-case steps (RTM_COUNT SEED)
+	$(call again,$(VARIANT)) build/$(VARIANT)/$(rtm)
+	@$(setarch) build/$(VARIANT)/$(rtm)
 
 model: ## Explore the interleavings of the rings and the wake-up protocol, all that are bounded
 	$(call again,model) build/model/$(model)
@@ -563,8 +583,8 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop model sim \
-	mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool \
-	lint headers format deps help config-help show-config clean FORCE
+.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop rtm \
+	model sim mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy \
+	bench-pool lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -15,3 +15,7 @@ CONFIG_ASSERT ?= 1
 # config CONFIG_METRICS
 #	bool "Let rings count items, batches, failures, waits and times"  [abi]
 CONFIG_METRICS ?= n
+
+# config CONFIG_RTM_DEFAULT_POOL_KB
+#	int "Size of the default real-time memory pool, if created with size 0" : 1-1048576
+CONFIG_RTM_DEFAULT_POOL_KB ?= 256

@@ -13,6 +13,8 @@
 
 #define VERIFY_BATCH 512 /* pages per move_pages: 4 KiB of addresses, 2 KiB of answers */
 
+#define HUGE_PAGE ((size_t)2 << 20) /* x86-64, and arm64 with pages of 4 KiB */
+
 /* Note a shortfall; the first is kept in words. */
 #define FALL_SHORT(r, why, bit, error, ...)                                                  \
 	do {                                                                                 \
@@ -24,7 +26,7 @@
 static int check_options(const struct quoit_region_options *o, size_t page,
 			 struct quoit_reason *why)
 {
-	if (o->bytes == 0 || o->bytes > SIZE_MAX / 2 - page)
+	if (o->bytes == 0 || o->bytes > SIZE_MAX / 2 - page - HUGE_PAGE)
 		return quoit_reason_set(why, -EINVAL, "a region of %zu bytes is not possible",
 					o->bytes);
 	if (o->node >= QUOIT_NODES_MAX)
@@ -62,6 +64,31 @@ static void lock_pages(struct quoit_region *r, struct quoit_reason *why)
 			   "%zu bytes are not locked in memory: %s; raise RLIMIT_MEMLOCK "
 			   "(ulimit -l, LimitMEMLOCK=)",
 			   r->bytes, strerror(-rc));
+}
+
+/* A name is a help to who looks: without one nothing falls short. */
+static void name_pages(struct quoit_region *r, const char *name)
+{
+	char text[QUOIT_REGION_NAME_MOST + 1];
+	size_t n = 0;
+
+	for (; name[n] && n < QUOIT_REGION_NAME_MOST; n++)
+		text[n] = name[n] > ' ' && name[n] < 0x7f && !strchr("[]\\$`", name[n]) ? name[n]
+											: '_';
+	text[n] = '\0';
+	r->named = n && !quoit__sys_name_memory(r->base, r->bytes, text);
+}
+
+/* Only before the touch: a small page is not made huge until some thread of the kernel's gets to
+ * it. */
+static void ask_for_huge_pages(struct quoit_region *r, struct quoit_reason *why)
+{
+	const int rc = quoit__sys_madvise(r->base, r->bytes, MADV_HUGEPAGE);
+	if (rc)
+		FALL_SHORT(r, why, QUOIT_REGION_SMALL, rc,
+			   "a region gets no huge pages: %s; build the kernel with "
+			   "TRANSPARENT_HUGEPAGE",
+			   strerror(-rc));
 }
 
 /* Old kernels and sandboxes that do not know the advice get a write to each page instead. */
@@ -156,6 +183,10 @@ static int place(struct quoit_region *r, const struct quoit_region_options *o, s
 				   "a region cannot be kept from forked children: %s",
 				   strerror(-rc));
 	}
+	if (o->huge)
+		ask_for_huge_pages(r, why);
+	if (o->name)
+		name_pages(r, o->name);
 	if (o->lock)
 		lock_pages(r, why);
 	if (!o->reserve) {
@@ -166,6 +197,28 @@ static int place(struct quoit_region *r, const struct quoit_region_options *o, s
 			(void)verify(r, o->verify_pages, why);
 	}
 	return o->require ? r->degraded_error : 0;
+}
+
+/*
+ * A mapping that begins at a multiple of `align`: a larger one, of which what is in front and
+ * behind goes back. Nothing of it has been touched.
+ */
+static int map(struct quoit_region *r, size_t align, int flags)
+{
+	const size_t page = quoit__sys_page_bytes();
+	const size_t more = align > page ? align : 0;
+	void *base = NULL;
+	const int rc = quoit__sys_mmap(&base, r->bytes + more, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	if (rc)
+		return rc;
+	const size_t front = more ? (size_t)(-(uintptr_t)base & (align - 1)) : 0;
+	r->base = (char *)base + front;
+	if (front)
+		(void)quoit__sys_munmap(base, front);
+	if (more > front)
+		(void)quoit__sys_munmap((char *)r->base + r->bytes, more - front);
+	return 0;
 }
 
 int quoit_region_open(struct quoit_region *r, const struct quoit_region_options *o,
@@ -182,8 +235,7 @@ int quoit_region_open(struct quoit_region *r, const struct quoit_region_options 
 		.reserve = o->reserve,
 	};
 	const int flags = o->reserve ? MAP_NORESERVE : 0;
-	rc = quoit__sys_mmap(&made.base, made.bytes, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	rc = map(&made, o->huge ? HUGE_PAGE : page, flags);
 	if (rc)
 		return quoit_reason_set(why, rc, "%zu bytes of memory cannot be mapped: %s",
 					made.bytes, strerror(-rc));

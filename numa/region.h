@@ -25,6 +25,13 @@ struct quoit_region_options {
 	bool lock;     /* never swapped out; counts against RLIMIT_MEMLOCK */
 	bool dontfork; /* a forked child does not have it: for memory that the kernel writes into */
 	bool require;  /* refuse where the placement falls short, instead of degrading */
+	bool huge;     /* ask for huge pages: begin where one may, fall back to small ones */
+
+	/*
+	 * What /proc/PID/maps calls it, or NULL: the first QUOIT_REGION_NAME_MOST bytes, for which
+	 * what the kernel does not take there becomes an underscore. An old kernel has no names.
+	 */
+	const char *name;
 
 	size_t verify_pages; /* look at this many pages, evenly spread; 0 looks at all of them */
 };
@@ -37,7 +44,10 @@ enum quoit_region_shortfall {
 	QUOIT_REGION_UNVERIFIED = 8, /* the kernel does not tell where its pages are */
 	QUOIT_REGION_ELSEWHERE = 16, /* pages lie on another node */
 	QUOIT_REGION_ABSENT = 32,    /* pages are not in memory after all; never with reserve */
+	QUOIT_REGION_SMALL = 64,     /* huge pages were refused: the kernel has none */
 };
+
+#define QUOIT_REGION_NAME_MOST 63
 
 /*
  * Written by open, take and verify on the owner's thread; `base` and `bytes` never change between.
@@ -48,6 +58,7 @@ struct quoit_region {
 	size_t taken; /* from the start, by quoit_region_take */
 	int node;     /* as asked for; -1 without a policy */
 	bool reserve; /* as asked for */
+	bool named;   /* the kernel took the name */
 
 	unsigned degraded;  /* bits of enum quoit_region_shortfall; 0: all as asked for */
 	int degraded_error; /* -errno of the first shortfall; 0 as long as `degraded` is */
@@ -59,8 +70,9 @@ struct quoit_region {
 };
 
 /*
- * Map, bind to the node, keep from forks, lock, prefault, verify, in this order: a page stays where
- * it was first touched, so the policy comes before the touch and the look after it.
+ * Map, bind to the node, keep from forks, ask for huge pages, lock, prefault, verify, in this
+ * order: a page stays where it was first touched, so the policy comes before the touch and the look
+ * after it.
  *
  * A shortfall of the placement sets bits in r->degraded, and `why` then holds the first in words
  * although the answer is 0 (`why` is untouched when all went well).

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -47,6 +48,10 @@
 #endif
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
+#endif
+#ifndef PR_SET_VMA
+#define PR_SET_VMA	     0x53564d41 /* Linux 5.17 */
+#define PR_SET_VMA_ANON_NAME 0
 #endif
 
 /* From <linux/mempolicy.h>, which not every distribution installs with libc. */
@@ -82,6 +87,13 @@ static inline int quoit__sys_munmap(void *base, size_t bytes)
 static inline int quoit__sys_madvise(void *base, size_t bytes, int advice)
 {
 	return (int)quoit__sys_result(madvise(base, bytes, advice));
+}
+
+/* Anonymous memory gets a name in /proc/PID/maps. -EINVAL: not with this kernel, or not this name.
+ */
+static inline int quoit__sys_name_memory(const void *base, size_t bytes, const char *name)
+{
+	return (int)quoit__sys_result(prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, bytes, name));
 }
 
 static inline int quoit__sys_mlock2(const void *base, size_t bytes, unsigned flags)
@@ -288,6 +300,12 @@ static inline int quoit__sys_futex_wake(uint32_t *word, int most)
 static inline ssize_t quoit__sys_getrandom(void *data, size_t bytes, unsigned flags)
 {
 	return quoit__sys_result(getrandom(data, bytes, flags));
+}
+
+/* NULL too in a program that runs with more rights than whoever started it. Not for hot paths. */
+static inline const char *quoit__sys_environment(const char *name)
+{
+	return secure_getenv(name);
 }
 
 static inline size_t quoit__sys_page_bytes(void)

@@ -6,7 +6,7 @@
  * loop, or one of your own, stream.h a connection, mail.h messages between cores, timer.h and
  * ticker.h time, task.h what is done later, poll.h descriptors of others, signal.h signals, work.h
  * threads that may block; typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their
- * pools, and how a thread waits or a foreign loop is woken.
+ * pools, and how a thread waits or a foreign loop is woken; rtm.h is memory for those who may not.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -40,6 +40,7 @@
 #include <quoit/rings/notifier.h>
 #include <quoit/rings/metrics.h>
 #include <quoit/rings/copy.h>
+#include <quoit/numa/rtm.h>
 #include <quoit/numa/clock.h>
 
 #endif

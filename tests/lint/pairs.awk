@@ -4,8 +4,9 @@
 #
 #   awk -f c.awk -f pairs.awk FILE ...      all sources of the floors at once
 #
-# An acquire load, a release store, an exchange, an atomic add and a full fence in rings/, io/ or
-# runtime/ carries a comment on its own line, on the rest of its statement or directly above:
+# An acquire load, a release store, an exchange, an atomic add and a full fence in one of the floors
+# (but for numa/atomic.h, which defines them) carries a comment on its own line, on the rest of its
+# statement or directly above:
 #
 #   quoit_store_release(&r->tail, tail + n); /* publish: pairs with quoit_spsc_readable() */
 #
@@ -27,7 +28,7 @@ FNR == 1 {
 	c_begin()
 	above = ""
 	open_from = calls + 1
-	needs_edges = FILENAME ~ /^(\.\/)?(rings|io|runtime)\//
+	needs_edges = FILENAME ~ /^(\.\/)?(numa|rings|io|runtime)\// && FILENAME !~ /atomic\.h$/
 	folder = FILENAME
 	sub(/[^\/]*$/, "", folder)
 	is_readme = FILENAME ~ /README\.md$/

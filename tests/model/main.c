@@ -48,6 +48,7 @@ static const struct model_case *const tables[] = {
 	model_crowd_cases,
 	model_outsider_cases,
 	model_stop_cases,
+	model_rtm_cases,
 	NULL,
 };
 /* clang-format on */
