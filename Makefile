@@ -127,7 +127,7 @@ $(O)/include/quoit.h:
 	@ln -sfnr runtime/quoit.h $@
 
 # A new flag rebuilds everything, a source that is gone leaves the library.
-flags_of_one = $(foreach v,$(sort $(filter LDFLAGS_% EXAMPLE_LIBS_%,$(.VARIABLES))),$v=$($v))
+flags_of_one = $(foreach v,$(sort $(filter LDFLAGS_% LIBS_% EXAMPLE_LIBS_%,$(.VARIABLES))),$v=$($v))
 all_flags    = $(CC) $(cpp_flags) $(c_flags) / $(link_flags) $(URING_LIBS) / $(flags_of_one)
 
 $(O)/flags: FORCE
@@ -211,9 +211,11 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 # there is one, without its main.o. tests/stress and tests/bench hold programs without cmocka, and
 # tests/e2e scripts too. tests/support/*.c is an archive offered to all programs.
 
-# Per program, by its path below build/<variant>/: linker flags, and seconds it may take if not 60.
+# Per program, by its path below build/<variant>/: linker flags, libraries, and seconds it may take
+# if not 60.
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
+LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_close          := -Wl,--wrap=write
@@ -281,7 +283,7 @@ define cmocka_program
 $(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) $(LIBRARY)
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$$(call link,-lcmocka $(EXAMPLE_LIBS_$(2)))
+	$(Q)$$(call link,-lcmocka $(EXAMPLE_LIBS_$(2)) $(LIBS_$(1)))
 endef
 $(foreach t,$(cmocka),$(eval $(call cmocka_program,$t,$(call folder_of,$t))))
 

@@ -174,10 +174,9 @@ static inline void fake_root_build(struct fake_root *root, const struct fake_mac
 		snprintf(path + n, sizeof path - (size_t)n, "cpulist");
 		fake_root_write(root, path, "%s\n", node->cpulist);
 		snprintf(path + n, sizeof path - (size_t)n, "meminfo");
-		fake_root_write(root, path,
-				"Node %d MemTotal:       %ld kB\nNode %d MemFree: %ld kB\n",
-				node->id, node->memory_kib, node->id,
-				node->free_kib ? node->free_kib : 7);
+		fake_root_write(
+			root, path, "Node %d MemTotal:       %ld kB\nNode %d MemFree: %ld kB\n",
+			node->id, node->memory_kib, node->id, node->free_kib ? node->free_kib : 7);
 		snprintf(path + n, sizeof path - (size_t)n, "distance");
 		fake_root_write(root, path, "%s\n", node->distance);
 	}

@@ -56,7 +56,8 @@ static void every_machine_is_seen_as_it_is(void **state)
 		if (strcmp(text, machines[i].seen))
 			print_error("of %s\n", machines[i].name);
 		assert_string_equal(text, machines[i].seen);
-		/* Without folders for its cpus their cores and ids are guessed, and nothing else. */
+		/* Without folders for its cpus their cores and ids are guessed, and nothing else.
+		 */
 		assert_int_equal(t.guesses, machines[i].machine.cpus ? 0 : 2 * t.cpu_count);
 		assert_int_equal(quoit_topology_is_numa(&t), t.node_count > 1);
 		quoit_topology_fini(&t);
