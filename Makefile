@@ -214,6 +214,7 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 # Per program, by its path below build/<variant>/: linker flags, libraries, and seconds it may take
 # if not 60.
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
+LDFLAGS_tests/numa/test_mem            := -Wl,--wrap=syscall,--wrap=madvise
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
 LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall

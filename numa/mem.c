@@ -144,6 +144,9 @@ int quoit_mem_prefault(void *p, size_t bytes)
 	do
 		rc = quoit__sys_madvise((void *)first, end - first, MADV_POPULATE_WRITE);
 	while (rc == -EINTR);
+	/* It says the same of memory that may not be written: no bytes tell whether it is known. */
+	if (rc == -EINVAL && !quoit__sys_madvise((void *)first, 0, MADV_POPULATE_WRITE))
+		return -EFAULT;
 	if (rc == -EINVAL || rc == -EPERM || rc == -ENOSYS) {
 		touch_pages(first, end, page);
 		return 0;
