@@ -216,6 +216,7 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
 LDFLAGS_tests/numa/test_mem            := -Wl,--wrap=syscall,--wrap=madvise
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
+LDFLAGS_tests/numa/test_region_kinds   := $(LDFLAGS_tests/numa/test_region_refused),--wrap=prctl
 LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
