@@ -214,6 +214,9 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 # Per program, by its path below build/<variant>/: linker flags, libraries, and seconds it may take
 # if not 60.
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
+LDFLAGS_tests/numa/test_arena          := -Wl,--wrap=syscall
+LDFLAGS_tests/numa/test_priority       := -Wl,--wrap=syscall
+LDFLAGS_tests/numa/test_clock          := -Wl,--wrap=clock_gettime,--wrap=clock_nanosleep
 LDFLAGS_tests/numa/test_mem            := -Wl,--wrap=syscall,--wrap=madvise
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
 LDFLAGS_tests/numa/test_region_kinds   := $(LDFLAGS_tests/numa/test_region_refused),--wrap=prctl

@@ -24,7 +24,6 @@ struct fake_node {
 	const char *cpulist;
 	long memory_kib;
 	const char *distance;
-	long free_kib; /* 0: 7 */
 };
 
 /* What is NULL or 0 is left out. */
@@ -35,7 +34,8 @@ struct fake_machine {
 	const char *nodes_online;
 	struct fake_node nodes[16]; /* up to the first without a cpulist */
 	int cpus;		    /* how many cpuN/topology folders */
-	int smt_stride; /* cpu c and c + stride are siblings, for c < stride; 0: no SMT */
+	int smt_stride;	   /* cpu c and c + stride are siblings, for c < stride; 0: no SMT */
+	long free_kib[16]; /* of the nodes; 0: 7 */
 	const char *cpus_present;
 	const char *cpus_isolated;
 	const char *cpus_tickless;
@@ -169,14 +169,15 @@ static inline void fake_root_build(struct fake_root *root, const struct fake_mac
 	fake_root_write(root, "proc/meminfo", "MemTotal:        1024 kB\nMemFree: 5 kB\n");
 	for (const struct fake_node *node = m->nodes; node->cpulist; node++) {
 		char path[128];
+		const long free_kib = m->free_kib[node - m->nodes];
 		const int n =
 			snprintf(path, sizeof path, "sys/devices/system/node/node%d/", node->id);
 		snprintf(path + n, sizeof path - (size_t)n, "cpulist");
 		fake_root_write(root, path, "%s\n", node->cpulist);
 		snprintf(path + n, sizeof path - (size_t)n, "meminfo");
-		fake_root_write(
-			root, path, "Node %d MemTotal:       %ld kB\nNode %d MemFree: %ld kB\n",
-			node->id, node->memory_kib, node->id, node->free_kib ? node->free_kib : 7);
+		fake_root_write(root, path,
+				"Node %d MemTotal:       %ld kB\nNode %d MemFree: %ld kB\n",
+				node->id, node->memory_kib, node->id, free_kib ? free_kib : 7);
 		snprintf(path + n, sizeof path - (size_t)n, "distance");
 		fake_root_write(root, path, "%s\n", node->distance);
 	}

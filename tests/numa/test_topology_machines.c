@@ -111,8 +111,8 @@ static void free_memory_is_a_figure_too(void **state)
 	(void)state;
 	struct fake_machine m = two_nodes;
 	struct quoit_topology t;
-	m.nodes[0].free_kib = 12345;
-	m.nodes[1].free_kib = 4096; /* more than there is: what was freed meanwhile */
+	m.free_kib[0] = 12345;
+	m.free_kib[1] = 4096; /* more than there is: what was freed meanwhile */
 	build_and_load(&t, &m, 0);
 	assert_true(t.nodes[0].free_bytes == (uint64_t)12345 * 1024);
 	assert_true(t.nodes[1].free_bytes == t.nodes[1].memory_bytes);
