@@ -116,6 +116,7 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 	core->runtime = runtime;
 	core->index = index;
 	core->cpu = cpu;
+	core->seen_cpu = cpu;
 	core->node = node;
 	for (unsigned i = 0; i < runtime->cores; i++)
 		bells[i].owner.slot = i;

@@ -6,7 +6,8 @@
  * loop, or one of your own, stream.h a connection, mail.h messages between cores, timer.h and
  * ticker.h time, task.h what is done later, poll.h descriptors of others, signal.h signals, work.h
  * threads that may block; typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their
- * pools, and how a thread waits or a foreign loop is woken.
+ * pools, and how a thread waits or a foreign loop is woken. plan.h to arena.h are the machine: who
+ * sits where, how urgent a thread is, and whose memory it gets.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -41,5 +42,10 @@
 #include <quoit/rings/metrics.h>
 #include <quoit/rings/copy.h>
 #include <quoit/numa/clock.h>
+#include <quoit/numa/plan.h>
+#include <quoit/numa/thread.h>
+#include <quoit/numa/priority.h>
+#include <quoit/numa/mem.h>
+#include <quoit/numa/arena.h>
 
 #endif
