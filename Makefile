@@ -26,7 +26,7 @@ again = +@$(MAKE) --no-print-directory $(jobs) VARIANT=$(1) O=build/$(1)
 VARIANT ?= release
 O       ?= build/$(VARIANT)
 
-VARIANTS := release debug asan tsan cov model sim
+VARIANTS := release debug asan tsan cov model sim fuzz
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is not a variant; choose one of: $(VARIANTS))
 endif
@@ -36,7 +36,7 @@ set_in_file   = $(foreach o,$(option_names),$(if $(filter file,$(origin $o)),$o)
 
 -include config.local.mk
 options_local := $(set_in_file)
-ifneq ($(filter debug asan model sim,$(VARIANT)),)
+ifneq ($(filter debug asan model sim fuzz,$(VARIANT)),)
 CONFIG_ASSERT ?= 2
 endif
 options_variant := $(filter-out $(options_local),$(set_in_file))
@@ -93,6 +93,8 @@ flags_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 flags_cov     := -O0 -g --coverage
 flags_model   := -O2 -g
 flags_sim     := -O2 -g
+flags_fuzz    := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+                 -fno-omit-frame-pointer
 link_release  := -Wl,-z,relro,-z,now
 
 # What every C file gets, and what a user added with CPPFLAGS, CFLAGS or LDFLAGS last.
@@ -333,6 +335,19 @@ $(O)/$(sim): $(call object,$(wildcard tests/sim/*.c)) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
+# Under libFuzzer, which has a main of its own. See tests/fuzz/fuzz.sh.
+fuzz := tests/fuzz/topology tests/fuzz/idset tests/fuzz/seeds
+
+LDFLAGS_tests/fuzz/topology := -fsanitize=fuzzer -Wl,--wrap=open,--wrap=read,--wrap=close
+LDFLAGS_tests/fuzz/idset    := -fsanitize=fuzzer
+
+$(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link)
+
+fuzz-programs: $(fuzz:%=$(O)/%)
+
 # One program of all files there: every kind of ring, judged by the same eyes.
 soak := tests/soak/soak
 
@@ -463,6 +478,10 @@ sim: ## The whole on a simulated kernel that fails in every way (SEEDS=2000)
 	$(call again,sim) build/sim/$(sim)
 	@build/sim/$(sim) --faults
 
+fuzz: export FUZZ_S ?= 60
+fuzz: ## The topology loader and the list parser under libFuzzer, with sanitizers (FUZZ_S=60)
+	+@MAKE='$(MAKE)' bash tests/fuzz/fuzz.sh
+
 # Where M came from the environment it may mean anything.
 ifneq ($(origin M),command line)
 M :=
@@ -571,7 +590,7 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop model sim \
-	mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool \
+	fuzz fuzz-programs mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool \
 	lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
