@@ -590,7 +590,7 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop model sim \
-	fuzz fuzz-programs mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy bench-pool \
-	lint headers format deps help config-help show-config clean FORCE
+	fuzz fuzz-programs mutate mutate-wake mutate-defects bench-net bench-loop bench-rings \
+	bench-copy bench-pool lint headers format deps help config-help show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -101,6 +101,7 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 			 2 * QUOIT_ISOLATION,
 		.node = node,
 		.dontfork = true,
+		.name = "quoit core",
 	};
 	struct quoit_region region = {0};
 	struct quoit_bell *bells;

@@ -47,11 +47,12 @@ done
 
 executions=0
 status=0
+started=$SECONDS
 for share in $shares; do
 	name=${share%=*}
 	time=$((seconds * ${share#*=} / 8))
-	options=(-max_total_time=$((time > 0 ? time : 1)) -timeout=10 -rss_limit_mb=1024 -max_len=8192
-		-print_final_stats=1 -artifact_prefix="$place/findings/$name-")
+	options=(-max_total_time=$((time > 0 ? time : 1)) -timeout=10 -rss_limit_mb=1024
+		-max_len=8192 -print_final_stats=1 -artifact_prefix="$place/findings/$name-")
 	[ ! -f "tests/fuzz/$name.dict" ] || options+=(-dict="tests/fuzz/$name.dict")
 	if ! "$place/tests/fuzz/$name" "${options[@]}" "$place/corpus/$name" "$place/seeds/$name" \
 		>"$scratch/log/$name" 2>&1; then
@@ -59,10 +60,11 @@ for share in $shares; do
 		status=1
 	fi
 	ran=$(sed -n 's/^stat::number_of_executed_units: //p' "$scratch/log/$name")
-	echo "$name: ${ran:-0} executions, $(find "$place/corpus/$name" -type f | wc -l) inputs kept"
+	kept=$(find "$place/corpus/$name" -type f | wc -l)
+	echo "$name: ${ran:-0} executions, $kept inputs kept"
 	executions=$((executions + ${ran:-0}))
 done
 findings=$(find "$place/findings" -type f | wc -l)
 [ "$findings" != 0 ] || findings=$status # it ended without leaving an input behind
-echo "RESULT name=fuzz seconds=$SECONDS executions=$executions findings=$findings"
+echo "RESULT name=fuzz seconds=$((SECONDS - started)) executions=$executions findings=$findings"
 [ "$findings" = 0 ]
