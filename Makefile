@@ -341,7 +341,7 @@ fuzz := tests/fuzz/topology tests/fuzz/idset tests/fuzz/seeds
 LDFLAGS_tests/fuzz/topology := -fsanitize=fuzzer -Wl,--wrap=open,--wrap=read,--wrap=close
 LDFLAGS_tests/fuzz/idset    := -fsanitize=fuzzer
 
-$(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(LIBRARY)
+$(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(call object,$(wildcard numa/*.c))
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
@@ -480,7 +480,7 @@ sim: ## The whole on a simulated kernel that fails in every way (SEEDS=2000)
 
 fuzz: export FUZZ_S ?= 60
 fuzz: ## The topology loader and the list parser under libFuzzer, with sanitizers (FUZZ_S=60)
-	+@MAKE='$(MAKE)' bash tests/fuzz/fuzz.sh
+	+@MAKE='$(MAKE) $(jobs)' bash tests/fuzz/fuzz.sh
 
 # Where M came from the environment it may mean anything.
 ifneq ($(origin M),command line)
