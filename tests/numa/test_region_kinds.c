@@ -38,7 +38,7 @@ int __real_prctl(int option, ...);
 
 static struct {
 	int hugetlb;   /* errno to fail with, or 0; -1: hand out ordinary pages */
-	int hugepage;  /* the advice, likewise */
+	int hugepage;  /* the advice, likewise; -1: take it and do not follow it */
 	int populate;  /* once */
 	int mbind;     /* the call, for good */
 	int over;      /* mapping over a reservation */
@@ -80,6 +80,8 @@ int __wrap_madvise(void *base, size_t bytes, int advice)
 	if (advice == MADV_HUGEPAGE) {
 		seen.hugepage++;
 		error = fault.hugepage;
+		if (error < 0)
+			return __real_madvise(base, bytes, MADV_NOHUGEPAGE);
 	} else if (advice == MADV_POPULATE_WRITE) {
 		error = fault.populate;
 		fault.populate = 0;
@@ -313,6 +315,23 @@ static void what_is_in_huge_pages_is_counted(void **state)
 	quoit_region_close(&other);
 }
 
+/* That the kernel takes the advice means nothing: what it did is looked at. */
+static void advice_that_is_not_followed_is_told(void **state)
+{
+	(void)state;
+	struct quoit_region r;
+	struct quoit_reason why = {0};
+	const struct quoit_region_options o = {
+		.bytes = 2 * huge_bytes(), .node = -1, .pages = QUOIT_REGION_TRANSPARENT};
+	fault.hugepage = -1;
+	assert_int_equal(quoit_region_open(&r, &o, &why), 0);
+	assert_int_equal(r.huge_bytes, 0);
+	assert_int_equal(r.degraded, QUOIT_REGION_SMALL);
+	assert_int_equal(r.degraded_error, -ENOMEM);
+	assert_non_null(strstr(why.text, "0 of"));
+	quoit_region_close(&r);
+}
+
 static void huge_pages_set_aside_are_taken(void **state)
 {
 	(void)state;
@@ -491,6 +510,7 @@ int main(void)
 		cmocka_unit_test_setup(a_region_tells_how_many_pages_lie_where, setup),
 		cmocka_unit_test_setup(huge_pages_fall_back_and_say_so, setup),
 		cmocka_unit_test_setup(what_is_in_huge_pages_is_counted, setup),
+		cmocka_unit_test_setup(advice_that_is_not_followed_is_told, setup),
 		cmocka_unit_test_setup(huge_pages_set_aside_are_taken, setup),
 		cmocka_unit_test_setup(huge_pages_that_cannot_be_filled_are_given_up, setup),
 		cmocka_unit_test_setup(what_requires_huge_pages_is_refused_without, setup),
