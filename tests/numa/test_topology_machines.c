@@ -210,6 +210,28 @@ static void the_least_used_cpu_of_a_node_is_picked(void **state)
 	quoit_topology_fini(&t);
 }
 
+/* Where siblings have neighbouring numbers, the order of numbers is not that of the picks. */
+static void an_idle_core_is_picked_before_a_busy_ones_sibling(void **state)
+{
+	(void)state;
+	static const int picks[] = {0, 2, 1, 3, 0, 2};
+	struct fake_root root;
+	struct quoit_topology t;
+	unsigned users[4] = {0};
+	fake_root_build(&root, &two_nodes);
+	for (int cpu = 0; cpu < 4; cpu++) {
+		char path[64];
+		snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/topology/core_cpus_list",
+			 cpu);
+		fake_root_write(&root, path, "%s\n", cpu < 2 ? "0-1" : "2-3");
+	}
+	load(&t, &root, 0);
+	for (size_t i = 0; i < sizeof picks / sizeof *picks; i++)
+		assert_int_equal(quoit_topology_pick_cpu(&t, -1, users), picks[i]);
+	quoit_topology_fini(&t);
+	fake_root_remove(&root);
+}
+
 static void a_refresh_tells_whether_anything_has_changed(void **state)
 {
 	(void)state;
@@ -267,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_usable_cpu_is_found_by_its_number),
 		cmocka_unit_test(siblings_are_the_usable_ones_of_a_core),
 		cmocka_unit_test(the_least_used_cpu_of_a_node_is_picked),
+		cmocka_unit_test(an_idle_core_is_picked_before_a_busy_ones_sibling),
 		cmocka_unit_test(a_refresh_tells_whether_anything_has_changed),
 	};
 	return cmocka_run_group_tests_name("numa/topology_machines", tests, NULL, NULL);
