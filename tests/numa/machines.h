@@ -47,6 +47,16 @@ static const struct known_machine machines[] = {
 	  .cpus = 4},
 	 "0-3 | 0: 0, memory 0, nearest 1; 1: 1, memory 1, nearest 0; 2: 2, memory 2, nearest 3; "
 	 "3: 3, memory 3, nearest 2"},
+	{"twisted", /* the next number is the farthest node */
+	 {.cpus_online = "0-3",
+	  .nodes_online = "0-3",
+	  .nodes = {{0, "0", 1000, "10 32 12 20"},
+		    {1, "1", 1000, "32 10 20 12"},
+		    {2, "2", 1000, "12 20 10 32"},
+		    {3, "3", 1000, "20 12 32 10"}},
+	  .cpus = 4},
+	 "0-3 | 0: 0, memory 0, nearest 2; 1: 1, memory 1, nearest 3; 2: 2, memory 2, nearest 0; "
+	 "3: 3, memory 3, nearest 1"},
 	{"memoryless",
 	 {.cpus_online = "0-3",
 	  .nodes_online = "0-2",

@@ -105,6 +105,7 @@ static void packing_fills_a_node_and_then_the_nearest(void **state)
 	(void)state;
 	check_seats("two-sockets", &(struct quoit_plan_options){.loops = 3}, "0 1 2");
 	check_seats("four-uneven", &(struct quoit_plan_options){.loops = 4}, "0 1 2 3");
+	check_seats("twisted", &(struct quoit_plan_options){0}, "0 2 3 1");
 	/* From node 0, node 2 is nearer than node 1. */
 	check_seats("holes", &(struct quoit_plan_options){.loops = 6}, "0 2 3 4 5 1");
 	struct quoit_idset cpus = {0};
