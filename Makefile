@@ -26,7 +26,7 @@ again = +@$(MAKE) --no-print-directory $(jobs) VARIANT=$(1) O=build/$(1)
 VARIANT ?= release
 O       ?= build/$(VARIANT)
 
-VARIANTS := release debug asan tsan cov model sim
+VARIANTS := release debug asan tsan cov model sim fuzz
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is not a variant; choose one of: $(VARIANTS))
 endif
@@ -36,7 +36,7 @@ set_in_file   = $(foreach o,$(option_names),$(if $(filter file,$(origin $o)),$o)
 
 -include config.local.mk
 options_local := $(set_in_file)
-ifneq ($(filter debug asan model sim,$(VARIANT)),)
+ifneq ($(filter debug asan model sim fuzz,$(VARIANT)),)
 CONFIG_ASSERT ?= 2
 endif
 options_variant := $(filter-out $(options_local),$(set_in_file))
@@ -93,6 +93,8 @@ flags_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 flags_cov     := -O0 -g --coverage
 flags_model   := -O2 -g
 flags_sim     := -O2 -g
+flags_fuzz    := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all \
+                 -fno-omit-frame-pointer
 link_release  := -Wl,-z,relro,-z,now
 
 # What every C file gets, and what a user added with CPPFLAGS, CFLAGS or LDFLAGS last.
@@ -127,7 +129,7 @@ $(O)/include/quoit.h:
 	@ln -sfnr runtime/quoit.h $@
 
 # A new flag rebuilds everything, a source that is gone leaves the library.
-flags_of_one = $(foreach v,$(sort $(filter LDFLAGS_% EXAMPLE_LIBS_%,$(.VARIABLES))),$v=$($v))
+flags_of_one = $(foreach v,$(sort $(filter LDFLAGS_% LIBS_% EXAMPLE_LIBS_%,$(.VARIABLES))),$v=$($v))
 all_flags    = $(CC) $(cpp_flags) $(c_flags) / $(link_flags) $(URING_LIBS) / $(flags_of_one)
 
 $(O)/flags: FORCE
@@ -211,11 +213,18 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 # there is one, without its main.o. tests/stress and tests/bench hold programs without cmocka, and
 # tests/e2e scripts too. tests/support/*.c is an archive offered to all programs.
 
-# Per program, by its path below build/<variant>/: linker flags, and seconds it may take if not 60.
+# Per program, by its path below build/<variant>/: linker flags, libraries, and seconds it may take
+# if not 60.
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
+LDFLAGS_tests/numa/test_arena          := -Wl,--wrap=syscall
+LDFLAGS_tests/numa/test_priority       := -Wl,--wrap=syscall
+LDFLAGS_tests/numa/test_clock          := -Wl,--wrap=clock_gettime,--wrap=clock_nanosleep
+LDFLAGS_tests/numa/test_mem            := -Wl,--wrap=syscall,--wrap=madvise
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
 LDFLAGS_tests/numa/test_rtm_refused    := $(LDFLAGS_tests/numa/test_region_refused) \
                                           -Wl,--wrap=pthread_mutex_init
+LDFLAGS_tests/numa/test_region_kinds   := $(LDFLAGS_tests/numa/test_region_refused),--wrap=prctl
+LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_close          := -Wl,--wrap=write
@@ -285,7 +294,7 @@ define cmocka_program
 $(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) $(LIBRARY)
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$(Q)$$(call link,-lcmocka $(EXAMPLE_LIBS_$(2)))
+	$(Q)$$(call link,-lcmocka $(EXAMPLE_LIBS_$(2)) $(LIBS_$(1)))
 endef
 $(foreach t,$(cmocka),$(eval $(call cmocka_program,$t,$(call folder_of,$t))))
 
@@ -329,6 +338,19 @@ $(O)/$(sim): $(call object,$(wildcard tests/sim/*.c)) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
+
+# Under libFuzzer, which has a main of its own. See tests/fuzz/fuzz.sh.
+fuzz := tests/fuzz/topology tests/fuzz/idset tests/fuzz/seeds
+
+LDFLAGS_tests/fuzz/topology := -fsanitize=fuzzer -Wl,--wrap=open,--wrap=read,--wrap=close
+LDFLAGS_tests/fuzz/idset    := -fsanitize=fuzzer
+
+$(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(call object,$(wildcard numa/*.c))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link)
+
+fuzz-programs: $(fuzz:%=$(O)/%)
 
 # One program of all files there: every kind of ring, judged by the same eyes.
 soak := tests/soak/soak
@@ -476,6 +498,10 @@ sim: ## The whole on a simulated kernel that fails in every way (SEEDS=2000)
 	$(call again,sim) build/sim/$(sim)
 	@build/sim/$(sim) --faults
 
+fuzz: export FUZZ_S ?= 60
+fuzz: ## The topology loader and the list parser under libFuzzer, with sanitizers (FUZZ_S=60)
+	+@MAKE='$(MAKE) $(jobs)' bash tests/fuzz/fuzz.sh
+
 # Where M came from the environment it may mean anything.
 ifneq ($(origin M),command line)
 M :=
@@ -584,7 +610,8 @@ clean: ## Remove build/ and what it holds
 
 FORCE:
 .PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop rtm \
-	model sim mutate mutate-wake mutate-defects bench-net bench-loop bench-rings bench-copy \
-	bench-pool lint headers format deps help config-help show-config clean FORCE
+	model sim fuzz fuzz-programs mutate mutate-wake mutate-defects bench-net bench-loop \
+	bench-rings bench-copy bench-pool lint headers format deps help config-help show-config \
+	clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -62,7 +62,7 @@ serve()
 {
 	local tenths
 	: >"$scratch/said"
-	"$kv" --port 0 >"$scratch/said" &
+	"$kv" --port 0 --plan >"$scratch/said" &
 	server=$!
 	for ((tenths = 0; tenths < patience_s * 10; tenths++)); do
 		port=$(sed -n '1s/^listening on .*:\([0-9]\{1,5\}\)$/\1/p' "$scratch/said")
@@ -97,6 +97,7 @@ for program in "$kv" "$load"; do
 done
 
 serve
+sed 1d "$scratch/said" # which core runs where, and why
 live=()
 [ ! -t 1 ] || live=(--live)
 "$load" --port "$port" --seconds "${DEMO_S:-10}" "${live[@]}" --result "$scratch/result"

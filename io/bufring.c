@@ -40,7 +40,8 @@ int quoit_bufring_open(struct quoit_bufring *bufs, struct quoit_uring *uring, ui
 									   entries_bytes +
 									   quoit__sys_page_bytes(),
 								  .node = node,
-								  .dontfork = true},
+								  .dontfork = true,
+								  .name = "quoit receive"},
 				   why);
 
 	if (rc < 0)

@@ -13,8 +13,10 @@ static void put_free(struct quoit_chunks *chunks, struct quoit_chunk *chunk)
 int quoit_chunks_open(struct quoit_chunks *chunks, uint32_t warm, uint32_t most, int node,
 		      struct quoit_reason *why)
 {
-	struct quoit_region_options options = {
-		.bytes = (size_t)warm * QUOIT_CHUNK_BYTES, .node = node, .dontfork = true};
+	struct quoit_region_options options = {.bytes = (size_t)warm * QUOIT_CHUNK_BYTES,
+					       .node = node,
+					       .dontfork = true,
+					       .name = "quoit send"};
 	struct quoit_region first = {0};
 	struct quoit_region rest = {0};
 	struct quoit_chunk *chunk;

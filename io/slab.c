@@ -9,11 +9,13 @@ int quoit_slab_open(struct quoit_slab *slab, size_t stride, uint32_t most, int n
 		    struct quoit_reason *why)
 {
 	struct quoit_region region = {0};
-	const int rc = quoit_region_open(
-		&region,
-		&(struct quoit_region_options){
-			.bytes = stride * most, .node = node, .reserve = true, .dontfork = true},
-		why);
+	const int rc = quoit_region_open(&region,
+					 &(struct quoit_region_options){.bytes = stride * most,
+									.node = node,
+									.reserve = true,
+									.dontfork = true,
+									.name = "quoit slab"},
+					 why);
 
 	if (rc < 0)
 		return rc;

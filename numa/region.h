@@ -8,14 +8,29 @@
 #ifndef QUOIT_NUMA_REGION_H
 #define QUOIT_NUMA_REGION_H
 
-#include <quoit/numa/machine.h>
+#include <quoit/numa/mem.h>
 #include <quoit/numa/reason.h>
 
 QUOIT_C_BEGIN
 
+/* How large its pages are. Huge ones are 2 MiB where small ones are 4 KiB. */
+enum quoit_region_pages {
+	QUOIT_REGION_SMALL_PAGES,
+	QUOIT_REGION_TRANSPARENT, /* huge ones if the kernel finds some (transparent_hugepage) */
+	QUOIT_REGION_HUGE_PAGES,  /* from those set aside (vm.nr_hugepages), else as above */
+};
+
 struct quoit_region_options {
 	size_t bytes; /* rounded up to whole pages */
-	int node;     /* prefer this node's memory; below 0: no policy, whoever touches first */
+	int node;     /* take this node's memory; below 0: no policy, whoever touches first */
+
+	/*
+	 * What becomes of `node` when it is full: preferred, the default, takes the next; bound
+	 * ends in the out-of-memory killer. Interleaved takes `nodes` in turn, and not `node`; NULL
+	 * are all of this thread's cpuset. Local binds to nothing: `node` is where it should be.
+	 */
+	enum quoit_mem_policy policy;
+	const struct quoit_idset *nodes;
 
 	/*
 	 * Address space that fills as it is touched, for slabs that grow: neither prefaulted nor
@@ -24,12 +39,13 @@ struct quoit_region_options {
 	bool reserve;
 	bool lock;     /* never swapped out; counts against RLIMIT_MEMLOCK */
 	bool dontfork; /* a forked child does not have it: for memory that the kernel writes into */
-	bool require;  /* refuse where the placement falls short, instead of degrading */
-	bool huge;     /* ask for huge pages: begin where one may, fall back to small ones */
+	enum quoit_region_pages pages; /* the region is whole ones of them. Not with `reserve` */
+	bool guard;   /* a page on either side that nobody can touch: what runs over stops there */
+	bool require; /* refuse where the placement falls short, instead of degrading */
 
 	/*
-	 * What /proc/PID/maps calls it, or NULL: the first QUOIT_REGION_NAME_MOST bytes, for which
-	 * what the kernel does not take there becomes an underscore. An old kernel has no names.
+	 * In /proc/self/maps, "[anon:quoit core]": the first QUOIT_REGION_NAME_MOST bytes, for
+	 * which what the kernel does not take becomes an underscore. NULL or a kernel < 5.17: none.
 	 */
 	const char *name;
 
@@ -44,7 +60,7 @@ enum quoit_region_shortfall {
 	QUOIT_REGION_UNVERIFIED = 8, /* the kernel does not tell where its pages are */
 	QUOIT_REGION_ELSEWHERE = 16, /* pages lie on another node */
 	QUOIT_REGION_ABSENT = 32,    /* pages are not in memory after all; never with reserve */
-	QUOIT_REGION_SMALL = 64,     /* huge pages were refused: the kernel has none */
+	QUOIT_REGION_SMALL = 64,     /* not all of it is in huge pages */
 };
 
 #define QUOIT_REGION_NAME_MOST 63
@@ -56,32 +72,37 @@ struct quoit_region {
 	void *base;
 	size_t bytes; /* whole pages */
 	size_t taken; /* from the start, by quoit_region_take */
-	int node;     /* as asked for; -1 without a policy */
+	int node;     /* as asked for; -1 without a policy, and where several are */
 	bool reserve; /* as asked for */
 	bool named;   /* the kernel took the name */
+	enum quoit_mem_policy policy;
+	enum quoit_region_pages pages;	      /* what the mapping is made of */
+	size_t guard_bytes;		      /* before base, and behind its end */
+	size_t huge_bytes;		      /* in huge pages when it was filled */
+	uint64_t nodes[QUOIT_NODES_MAX / 64]; /* where its pages may lie; empty without a policy */
 
 	unsigned degraded;  /* bits of enum quoit_region_shortfall; 0: all as asked for */
 	int degraded_error; /* -errno of the first shortfall; 0 as long as `degraded` is */
 
 	/* Of the last verification. Zeros with node < 0, and after opening a reserve. */
 	size_t pages_checked;
-	size_t pages_elsewhere; /* on another node */
+	size_t pages_elsewhere; /* on a node that was not asked for */
 	size_t pages_absent;	/* not touched yet, swapped out, or of unknown place */
 };
 
 /*
- * Map, bind to the node, keep from forks, ask for huge pages, lock, prefault, verify, in this
- * order: a page stays where it was first touched, so the policy comes before the touch and the look
- * after it.
+ * Map, name, bind to the node, keep from forks, lock, prefault, verify, in this order: a page stays
+ * where it was first touched, so the policy comes before the touch and the look after it.
  *
  * A shortfall of the placement sets bits in r->degraded, and `why` then holds the first in words
  * although the answer is 0 (`why` is untouched when all went well).
  *
  * Thread: any; pin it to the node first, so that the pages are near even where binding is refused.
  * Owns: the caller closes `r`, which is untouched on failure.
- * Errors: -EINVAL for no bytes, too many, a node beyond QUOIT_NODES_MAX, or reserve with lock;
- * -ENOMEM and others of mmap and of prefaulting; with `require` the -errno of the first shortfall.
- * Cost: filling the pages, about 0.3 ms per MiB in a VM; verifying them, a tenth of that.
+ * Errors: -EINVAL for no bytes, too many, nodes beyond QUOIT_NODES_MAX or none of them, a
+ * policy that does not exist, or reserve with lock or huge pages; -ENOMEM and others of mmap and of
+ * prefaulting; with `require` the -errno of the first shortfall. Cost: filling the pages, about 0.3
+ * ms per MiB in a VM; verifying them, a tenth of that.
  */
 QUOIT_MUST_CHECK int quoit_region_open(struct quoit_region *r, const struct quoit_region_options *o,
 				       struct quoit_reason *why);
@@ -103,11 +124,19 @@ void *quoit_region_take(struct quoit_region *r, size_t bytes, size_t align);
  * it has been touched, or after a migration. Updates the page counts and the bits UNVERIFIED,
  * ELSEWHERE and ABSENT.
  *
- * Gives how many pages lie on another node than r->node.
- * Errors: -EINVAL without a node, -errno where the kernel does not tell (a sandbox).
+ * Gives how many pages lie on a node that was not asked for.
+ * Errors: -EINVAL where none was, -errno where the kernel does not tell (a sandbox).
  * Cost: a system call per 512 pages.
  */
 int64_t quoit_region_verify(struct quoit_region *r, size_t verify_pages);
+
+/*
+ * How many of its pages lie on each node: for a report, also of a region without a policy.
+ *
+ * Errors: those of quoit_mem_residency().   Cost: a system call per 512 pages.
+ */
+QUOIT_MUST_CHECK int quoit_region_residency(const struct quoit_region *r,
+					    struct quoit_mem_residency *residency);
 
 QUOIT_C_END
 

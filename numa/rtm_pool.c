@@ -110,7 +110,7 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 		.node = o->node,
 		.lock = l->lock != QUOIT_RTM_LOCK_NEVER,
 		.dontfork = o->dontfork,
-		.huge = o->huge,
+		.pages = o->huge ? QUOIT_REGION_TRANSPARENT : QUOIT_REGION_SMALL_PAGES,
 		.require = o->require,
 		.name = name,
 	};

@@ -49,15 +49,30 @@
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
 #endif
-#ifndef PR_SET_VMA
-#define PR_SET_VMA	     0x53564d41 /* Linux 5.17 */
-#define PR_SET_VMA_ANON_NAME 0
-#endif
 
 /* From <linux/mempolicy.h>, which not every distribution installs with libc. */
-#define QUOIT__MPOL_PREFERRED 1
-#define QUOIT__MPOL_F_NODE    1UL
-#define QUOIT__MPOL_F_ADDR    2UL
+#define QUOIT__MPOL_DEFAULT	       0
+#define QUOIT__MPOL_PREFERRED	       1
+#define QUOIT__MPOL_BIND	       2
+#define QUOIT__MPOL_INTERLEAVE	       3
+#define QUOIT__MPOL_LOCAL	       4
+#define QUOIT__MPOL_F_STATIC_NODES     (1 << 15) /* of the mode, never of mbind's flags */
+#define QUOIT__MPOL_MF_STRICT	       1u
+#define QUOIT__MPOL_MF_MOVE	       2u
+#define QUOIT__MPOL_F_MEMS_ALLOWED     4UL
+#define QUOIT__PR_SET_VMA	       0x53564d41 /* Linux 5.17 */
+#define QUOIT__PR_SET_VMA_ANON_NAME    0
+#define QUOIT__SCHED_RESET_ON_FORK_BIT 1u
+
+/* From <linux/sched/types.h>, in its first shape: later kernels take it as it is. */
+struct quoit__sched_attr {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t deadline[3];
+};
 
 static inline long quoit__sys_result(long answer)
 {
@@ -67,6 +82,17 @@ static inline long quoit__sys_result(long answer)
 static inline int quoit__sys_clock_monotonic(struct timespec *now)
 {
 	return (int)quoit__sys_result(clock_gettime(CLOCK_MONOTONIC, now));
+}
+
+/* The kernel's own answer to the clock, past the vDSO: for comparison. */
+static inline int quoit__sys_clock_by_call(struct timespec *now)
+{
+	return (int)quoit__sys_result(syscall(SYS_clock_gettime, (long)CLOCK_MONOTONIC, now, 0L));
+}
+
+static inline int quoit__sys_clock_coarse(struct timespec *now)
+{
+	return (int)quoit__sys_result(clock_gettime(CLOCK_MONOTONIC_COARSE, now));
 }
 
 static inline int quoit__sys_mmap(void **base, size_t bytes, int protection, int flags, int fd,
@@ -79,6 +105,12 @@ static inline int quoit__sys_mmap(void **base, size_t bytes, int protection, int
 	return 0;
 }
 
+/* In the place of what is mapped there. */
+static inline int quoit__sys_mmap_over(void *at, size_t bytes, int protection, int flags)
+{
+	return mmap(at, bytes, protection, flags | MAP_FIXED, -1, 0) == MAP_FAILED ? -errno : 0;
+}
+
 static inline int quoit__sys_munmap(void *base, size_t bytes)
 {
 	return (int)quoit__sys_result(munmap(base, bytes));
@@ -89,16 +121,15 @@ static inline int quoit__sys_madvise(void *base, size_t bytes, int advice)
 	return (int)quoit__sys_result(madvise(base, bytes, advice));
 }
 
-/* Anonymous memory gets a name in /proc/PID/maps. -EINVAL: not with this kernel, or not this name.
- */
-static inline int quoit__sys_name_memory(const void *base, size_t bytes, const char *name)
-{
-	return (int)quoit__sys_result(prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, base, bytes, name));
-}
-
 static inline int quoit__sys_mlock2(const void *base, size_t bytes, unsigned flags)
 {
 	return (int)quoit__sys_result(syscall(SYS_mlock2, base, bytes, (long)flags));
+}
+
+/* The raw call: sanitizers make libc's do nothing, and a lock of ours would stay. */
+static inline int quoit__sys_munlock(const void *base, size_t bytes)
+{
+	return (int)quoit__sys_result(syscall(SYS_munlock, base, bytes, 0L));
 }
 
 /*
@@ -120,13 +151,18 @@ static inline int quoit__sys_move_pages(size_t count, void **pages, const int *n
 		syscall(SYS_move_pages, 0L, count, pages, nodes, status, (long)flags));
 }
 
-/* The node of the page at `address`, which is faulted in if it was absent. */
-static inline int quoit__sys_node_of_address(const void *address)
+/* Which nodes the cpuset lets this thread take memory from. */
+static inline int quoit__sys_mems_allowed(uint64_t *mask, size_t bits)
 {
-	int node = -1;
-	const long rc = quoit__sys_result(syscall(SYS_get_mempolicy, &node, NULL, 0L, address,
-						  QUOIT__MPOL_F_NODE | QUOIT__MPOL_F_ADDR));
-	return rc < 0 ? (int)rc : node;
+	return (int)quoit__sys_result(
+		syscall(SYS_get_mempolicy, NULL, mask, bits, 0L, (long)QUOIT__MPOL_F_MEMS_ALLOWED));
+}
+
+/* For /proc/self/maps: the kernel copies the name. */
+static inline int quoit__sys_name_memory(void *base, size_t bytes, const char *name)
+{
+	return (int)quoit__sys_result(
+		prctl(QUOIT__PR_SET_VMA, QUOIT__PR_SET_VMA_ANON_NAME, base, bytes, name));
 }
 
 /* Masks of any size, as 64-bit words. The raw calls: libc's are bound to its cpu_set_t. */
@@ -139,6 +175,28 @@ static inline int quoit__sys_sched_setaffinity(const uint64_t *mask, size_t byte
 static inline int quoit__sys_sched_getaffinity(uint64_t *mask, size_t bytes)
 {
 	return (int)quoit__sys_result(syscall(SYS_sched_getaffinity, 0L, bytes, mask));
+}
+
+/* Policy, nice value and priority of the calling thread, all in one step. */
+static inline int quoit__sys_sched_setattr(const struct quoit__sched_attr *attr)
+{
+	return (int)quoit__sys_result(syscall(SYS_sched_setattr, 0L, attr, 0L));
+}
+
+static inline int quoit__sys_sched_getattr(struct quoit__sched_attr *attr)
+{
+	return (int)quoit__sys_result(syscall(SYS_sched_getattr, 0L, attr, (long)sizeof *attr, 0L));
+}
+
+/* How late the calling thread's timers may be, in ns; 0 sets what its creator had. */
+static inline int quoit__sys_set_timer_slack(unsigned long ns)
+{
+	return (int)quoit__sys_result(prctl(PR_SET_TIMERSLACK, ns, 0L, 0L, 0L));
+}
+
+static inline long quoit__sys_timer_slack(void)
+{
+	return quoit__sys_result(prctl(PR_GET_TIMERSLACK, 0L, 0L, 0L, 0L));
 }
 
 /* By rseq or the vDSO: no system call on x86-64 and arm64. */

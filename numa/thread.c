@@ -4,6 +4,7 @@
  */
 #include <quoit/numa/sys_internal.h>
 #include <quoit/numa/thread.h>
+#include <quoit/numa/topology.h>
 
 int quoit_thread_pin(unsigned cpu)
 {
@@ -25,6 +26,17 @@ int quoit_thread_pin(unsigned cpu)
 int quoit_thread_allow(const struct quoit_idset *cpus)
 {
 	return quoit__sys_sched_setaffinity(cpus->words, sizeof cpus->words);
+}
+
+int quoit_thread_pin_node(const struct quoit_topology *topology, int node)
+{
+	const struct quoit_topology_node *const where = quoit_topology_node(topology, node);
+	if (!where || where->cpu_count == 0)
+		return -ENODEV;
+	struct quoit_idset cpus = {0};
+	for (size_t i = 0; i < where->cpu_count; i++)
+		quoit_idset_add(&cpus, where->cpus[i]);
+	return quoit_thread_allow(&cpus);
 }
 
 int quoit_thread_affinity(struct quoit_idset *cpus)

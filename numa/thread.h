@@ -9,6 +9,8 @@
 
 QUOIT_C_BEGIN
 
+struct quoit_topology;
+
 /*
  * Keep the calling thread on one cpu, and look that it is there when this returns.
  *
@@ -24,6 +26,14 @@ QUOIT_MUST_CHECK int quoit_thread_pin(unsigned cpu);
  * Errors: -EINVAL if none is left.
  */
 QUOIT_MUST_CHECK int quoit_thread_allow(const struct quoit_idset *cpus);
+
+/*
+ * Keep the calling thread on the usable cpus of one node, all of them: quoit_topology_pick_cpu()
+ * and quoit_thread_pin() choose one.
+ *
+ * Errors: -ENODEV no such node, or no usable cpu there; those of quoit_thread_allow().
+ */
+QUOIT_MUST_CHECK int quoit_thread_pin_node(const struct quoit_topology *topology, int node);
 
 /*
  * Where the calling thread may run.

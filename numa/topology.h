@@ -3,8 +3,8 @@
  * topology.h - which cpus and memory nodes this thread may use, and how far apart they are.
  *
  * A picture of one moment, read from sysfs and narrowed to what is online, in the affinity mask and
- * in the cpuset. Node and cpu numbers are the kernel's own: they may have holes, a node may lack
- * cpus or memory. Nothing here is an index unless it says so.
+ * in the cpuset; refresh makes a new one. Node and cpu numbers are the kernel's own: they may have
+ * holes, a node may lack cpus or memory. Nothing here is an index unless it says so.
  */
 #ifndef QUOIT_NUMA_TOPOLOGY_H
 #define QUOIT_NUMA_TOPOLOGY_H
@@ -22,6 +22,8 @@ struct quoit_topology_cpu {
 	unsigned smt_index; /* how many usable siblings come before it: 0 is one cpu per core */
 	int core_id;	    /* as the kernel tells; unique within a package only, -1 unknown */
 	int package;	    /* socket, -1 unknown */
+	bool isolated;	    /* the scheduler puts nothing here by itself (isolcpus) */
+	bool tickless;	    /* no timer tick while one thread runs alone (nohz_full) */
 };
 
 /* One online node. */
@@ -30,6 +32,7 @@ struct quoit_topology_node {
 	bool has_memory;
 	bool allowed; /* this thread's cpuset lets it take memory here */
 	uint64_t memory_bytes;
+	uint64_t free_bytes;  /* at that moment, not counting what the page cache would give up */
 	const unsigned *cpus; /* the usable ones, ascending */
 	size_t cpu_count;
 	const uint16_t *distances; /* to nodes[0], nodes[1], ...; 10 is local */
@@ -52,6 +55,10 @@ struct quoit_topology {
 	unsigned guesses;
 	struct quoit_reason first_guess;
 
+	struct quoit_idset online;  /* cpus, usable by this thread or not */
+	struct quoit_idset offline; /* in their sockets, and switched off */
+
+	char *root;	      /* where it was read; NULL: this machine */
 	unsigned *node_cpus;  /* behind nodes[].cpus */
 	uint16_t *distances;  /* behind nodes[].distances */
 	int16_t *node_by_cpu; /* for every online cpu, usable or not; -1 elsewhere */
@@ -75,6 +82,16 @@ struct quoit_topology {
 QUOIT_MUST_CHECK int quoit_topology_load(struct quoit_topology *t, const char *root,
 					 struct quoit_reason *why);
 
+/*
+ * Take a new picture from the same root: cpus come and go, a cpuset changes, memory is used up. For
+ * this machine the affinity mask is the calling thread's, so not that of a pinned one.
+ *
+ * Gives 1 if there is another machine to plan for, 0 if nothing has changed but free memory.
+ * Owns: pointers into the old picture are void when this gave 0 or 1; on failure it stays.
+ * Errors: those of quoit_topology_load().
+ */
+QUOIT_MUST_CHECK int quoit_topology_refresh(struct quoit_topology *t, struct quoit_reason *why);
+
 /* Free the arrays. A zeroed or finished topology is let be. */
 void quoit_topology_fini(struct quoit_topology *t);
 
@@ -84,6 +101,39 @@ void quoit_topology_fini(struct quoit_topology *t);
  * Errors: -ENODEV for any other cpu.
  */
 int quoit_topology_node_of_cpu(const struct quoit_topology *t, unsigned cpu);
+
+/* One of the usable cpus; NULL for any other. */
+const struct quoit_topology_cpu *quoit_topology_cpu(const struct quoit_topology *t, unsigned cpu);
+
+/*
+ * The usable cpus that share a core with this one, itself among them.
+ *
+ * Errors: -ENODEV if `cpu` is not usable; the set stays as it was then.
+ */
+QUOIT_MUST_CHECK int quoit_topology_siblings(const struct quoit_topology *t, unsigned cpu,
+					     struct quoit_idset *siblings);
+
+/*
+ * The usable cpu of a node that has the fewest users, and one more from now on: an idle core before
+ * an idle sibling of a busy one, and that before a busy cpu. With `node` below 0 of any node.
+ *
+ * `users` counts for each of t->cpus, in their order: zeros at first, kept by the caller between
+ * calls, taken down by who leaves.
+ * Errors: -ENODEV if there is no such node, or it has no usable cpu.
+ */
+QUOIT_MUST_CHECK int quoit_topology_pick_cpu(const struct quoit_topology *t, int node,
+					     unsigned *users);
+
+/* Does it matter where memory lies: has this machine more than one node? */
+bool quoit_topology_is_numa(const struct quoit_topology *t);
+
+/*
+ * The other node that is nearest; of equally near ones the lowest, and the node itself if it is
+ * alone.
+ *
+ * Errors: -ENODEV if there is no such node.
+ */
+int quoit_topology_nearest(const struct quoit_topology *t, int node);
 
 /*
  * Where memory for `node` should come from: the node itself if it has memory that this thread may

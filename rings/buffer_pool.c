@@ -50,6 +50,7 @@ int quoit_buffer_pool_create(const struct quoit_buffer_pool_options *o,
 		.node = o->node,
 		.lock = o->lock,
 		.require = o->require,
+		.name = "quoit buffers",
 	};
 	struct quoit_region region;
 	rc = quoit_region_open(&region, &place, why);

@@ -221,6 +221,7 @@ static int open_lane(struct quoit_mpmc *ring, int node)
 			sizeof(struct quoit_mpmc_lane) + block_bytes + slot_bytes + QUOIT_ISOLATION,
 		.node = node,
 		.verify_pages = 16,
+		.name = "quoit mpmc lane",
 	};
 	struct quoit_region region;
 	struct quoit_mpmc_lane *lane;

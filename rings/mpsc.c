@@ -59,6 +59,7 @@ int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mps
 		.bytes = sizeof(struct quoit_mpsc) + sizeof(struct quoit_event) +
 			 sizeof(struct quoit_mpsc_seats),
 		.node = -1, /* this thread touches it first */
+		.name = "quoit mpsc",
 	};
 	struct quoit_region region;
 	struct quoit_mpsc *made;
@@ -230,6 +231,7 @@ static int make_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_ho
 		.bytes = lane_bytes(o),
 		.node = node,
 		.verify_pages = VERIFY_PAGES,
+		.name = "quoit mpsc lane",
 	};
 	struct quoit_region region;
 	struct quoit__mpsc_home *home;

@@ -59,6 +59,7 @@ int quoit_spsc_create(const struct quoit_spsc_options *o, struct quoit_spsc **ri
 		.node = o->node,
 		.lock = o->lock,
 		.require = o->require,
+		.name = "quoit spsc",
 	};
 	struct quoit_region region;
 	int rc = quoit_region_open(&region, &place, why);

@@ -101,6 +101,7 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 			 2 * QUOIT_ISOLATION,
 		.node = node,
 		.dontfork = true,
+		.name = "quoit core",
 	};
 	struct quoit_region region = {0};
 	struct quoit_bell *bells;
@@ -116,6 +117,7 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 	core->runtime = runtime;
 	core->index = index;
 	core->cpu = cpu;
+	core->seen_cpu = cpu;
 	core->node = node;
 	for (unsigned i = 0; i < runtime->cores; i++)
 		bells[i].owner.slot = i;

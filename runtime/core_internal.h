@@ -32,7 +32,9 @@ struct quoit_core {
 	unsigned index;
 	unsigned cpu;
 	int node;
-	unsigned degraded; /* regions not where they were meant to be; never changes */
+	unsigned seen_cpu;   /* where it was when it last looked */
+	uint64_t migrations; /* how often that was another: counted for stats.c */
+	unsigned degraded;   /* regions not where they were meant to be; never changes */
 	enum quoit_phase phase;
 	struct quoit_timer deadline;
 	uint64_t deadline_ns; /* what the timer stands at */

@@ -78,7 +78,8 @@ close_uring:
 static int make(struct io_uring *ring, const struct quoit_loop_options *given, size_t bytes,
 		struct quoit_loop **made, struct quoit_reason *why)
 {
-	const struct quoit_region_options place = {.bytes = sizeof(struct quoit_loop), .node = -1};
+	const struct quoit_region_options place = {
+		.bytes = sizeof(struct quoit_loop), .node = -1, .name = "quoit loop"};
 	struct quoit_loop_options o;
 	struct quoit_region region = {0};
 	struct quoit_loop *loop;

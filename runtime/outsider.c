@@ -28,6 +28,7 @@ int quoit_outside_open(struct quoit_mail *mail, struct quoit_runtime *runtime, i
 		.bytes = sizeof(struct quoit_outside) + most * sizeof(struct quoit_outside_gate) +
 			 QUOIT_ISOLATION,
 		.node = node,
+		.name = "quoit outsiders",
 	};
 	struct quoit_region region = {0};
 	struct quoit_outside *outside;

@@ -6,7 +6,9 @@
  * loop, or one of your own, stream.h a connection, mail.h messages between cores, timer.h and
  * ticker.h time, task.h what is done later, poll.h descriptors of others, signal.h signals, work.h
  * threads that may block; typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their
- * pools, and how a thread waits or a foreign loop is woken; rtm.h is memory for those who may not.
+ * pools, and how a thread waits or a foreign loop is woken; rtm.h is memory for those who may not
+ * wait. plan.h to arena.h are the machine: who sits where, how urgent a thread is, and whose memory
+ * it gets.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -42,5 +44,10 @@
 #include <quoit/rings/copy.h>
 #include <quoit/numa/rtm.h>
 #include <quoit/numa/clock.h>
+#include <quoit/numa/plan.h>
+#include <quoit/numa/thread.h>
+#include <quoit/numa/priority.h>
+#include <quoit/numa/mem.h>
+#include <quoit/numa/arena.h>
 
 #endif

@@ -155,31 +155,48 @@ static int check_config(const struct quoit_config *config, struct quoit_reason *
 	return 0;
 }
 
-/* One core per usable cpu, in their order; with more cores than cpus it begins again. */
+static int make_plan(struct quoit_runtime *runtime, const struct quoit_topology *topology,
+		     struct quoit_reason *why)
+{
+	struct quoit_plan_options options = {
+		.loops = runtime->config.cores,
+		.spread = runtime->config.spread,
+		.one_per_core = runtime->config.one_per_core,
+		.cpus = runtime->config.cpus,
+	};
+	int rc = quoit_plan_make(&runtime->plan, topology, &options, why);
+
+	if (rc < 0 || runtime->plan.count <= QUOIT_CORES_MAX)
+		return rc;
+	quoit_plan_fini(&runtime->plan);
+	options.loops = QUOIT_CORES_MAX;
+	return quoit_plan_make(&runtime->plan, topology, &options, why);
+}
+
 static int seat_cores(struct quoit_runtime *runtime, struct quoit_reason *why)
 {
+	const struct quoit_plan *plan = &runtime->plan;
 	struct quoit_topology topology;
 	int rc = quoit_topology_load(&topology, NULL, why);
 
 	if (rc < 0)
 		return rc;
-	runtime->cores = runtime->config.cores
-				 ? runtime->config.cores
-				 : (unsigned)quoit_min(topology.cpu_count, QUOIT_CORES_MAX);
+	rc = make_plan(runtime, &topology, why);
+	quoit_topology_fini(&topology);
+	if (rc < 0)
+		return rc;
+	runtime->config.cpus = NULL; /* the caller's, and done with */
+	runtime->cores = plan->count;
 	runtime->expected = runtime->cores;
-	runtime->shares_cpus = runtime->cores > topology.cpu_count;
+	runtime->shares_cpus = plan->shares_cpus;
 	runtime->seats = calloc(runtime->cores, sizeof(*runtime->seats));
-	for (unsigned i = 0; runtime->seats && i < runtime->cores; i++) {
-		const struct quoit_topology_cpu *cpu = &topology.cpus[i % topology.cpu_count];
-
+	for (unsigned i = 0; runtime->seats && i < runtime->cores; i++)
 		runtime->seats[i] = (struct quoit_seat){
 			.runtime = runtime,
 			.index = i,
-			.cpu = cpu->cpu,
-			.node = quoit_topology_memory_node(&topology, cpu->node),
+			.cpu = plan->loops[i].cpu,
+			.node = plan->loops[i].memory_node,
 		};
-	}
-	quoit_topology_fini(&topology);
 	return runtime->seats ? 0 : quoit_reason_set(why, -ENOMEM, "out of memory");
 }
 
@@ -214,6 +231,7 @@ static void free_runtime(struct quoit_runtime *runtime)
 		quoit__sys_close(runtime->done_fd);
 	pthread_cond_destroy(&runtime->met);
 	pthread_mutex_destroy(&runtime->lock);
+	quoit_plan_fini(&runtime->plan);
 	free(runtime->seats);
 	free(runtime);
 }
@@ -299,4 +317,9 @@ int quoit_runtime_fd(const struct quoit_runtime *runtime)
 unsigned quoit_runtime_cores(const struct quoit_runtime *runtime)
 {
 	return runtime->cores;
+}
+
+const struct quoit_plan *quoit_runtime_plan(const struct quoit_runtime *runtime)
+{
+	return &runtime->plan;
 }

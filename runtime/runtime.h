@@ -9,13 +9,14 @@
 #define QUOIT_RUNTIME_RUNTIME_H
 
 #include <quoit/io/io.h>
+#include <quoit/numa/plan.h>
 #include <quoit/numa/reason.h>
 #include <quoit/runtime/core.h>
 #include <quoit/runtime/stats.h>
 
 QUOIT_C_BEGIN
 
-#define QUOIT_ALL	0 /* cores: one per cpu that this process may use */
+#define QUOIT_ALL	0 /* cores: one per cpu, or per core with one_per_core, that is ours */
 #define QUOIT_CORES_MAX 1024
 
 /* Zero means the default everywhere. */
@@ -82,6 +83,15 @@ struct quoit_config {
 	 * default 10 s.
 	 */
 	uint64_t stop_timeout_ns;
+
+	/*
+	 * Where the cores sit, as in struct quoit_plan_options: on the nodes in turn, instead of
+	 * filling one before the next; without SMT siblings; on these cpus only, NULL being all
+	 * that this process may use.
+	 */
+	bool spread;
+	bool one_per_core;
+	const struct quoit_idset *cpus;
 };
 
 struct quoit_runtime;
@@ -172,6 +182,12 @@ int quoit_runtime_fd(const struct quoit_runtime *runtime);
 
 /* How many cores it has. Thread: any. */
 unsigned quoit_runtime_cores(const struct quoit_runtime *runtime);
+
+/*
+ * Which core sits on which cpu and takes which node's memory, and why: see plan.h, which also puts
+ * it into words. Thread: any, between start and wait.
+ */
+const struct quoit_plan *quoit_runtime_plan(const struct quoit_runtime *runtime);
 
 /* The runtime that a core belongs to: for a handler that wants it to stop. Thread: any. */
 struct quoit_runtime *quoit_core_runtime(const struct quoit_core *core);

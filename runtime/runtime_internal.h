@@ -7,7 +7,7 @@
 
 #include <quoit/io/address_internal.h>
 #include <quoit/numa/sys_internal.h>
-#include <quoit/numa/topology.h>
+#include <quoit/numa/plan.h>
 #include <quoit/runtime/core_internal.h>
 #include <quoit/runtime/runtime.h>
 
@@ -36,6 +36,7 @@ struct quoit_runtime {
 	struct quoit_config config;
 	int pid; /* whose threads the cores are: a forked child has none of them */
 	struct quoit_seat *seats;
+	struct quoit_plan plan; /* which they follow */
 	unsigned cores;
 	bool shares_cpus; /* more cores than cpus: spinning would only take time from each other */
 

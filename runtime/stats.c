@@ -52,6 +52,7 @@ int quoit_runtime_stats(const struct quoit_runtime *runtime, unsigned index,
 	s.bells_saved = mail.bells_saved;
 	s.bells_heard = loop.bells_heard;
 	s.numa_degraded = core->degraded;
+	s.migrations = quoit_load(&core->migrations); /* one writer */
 	*stats = s;
 	return 0;
 }

@@ -41,8 +41,9 @@ struct quoit_stats {
 	/* streams */
 	struct quoit_io_counts io;
 
-	/* memory */
+	/* memory and cpu */
 	uint64_t numa_degraded; /* regions of memory that are not where they were meant to be */
+	uint64_t migrations;	/* moves to another cpu although pinned: its own went offline */
 };
 
 QUOIT_C_END

@@ -31,8 +31,10 @@
 #include <string.h>
 
 #include <quoit/numa/clock.h>
+#include <quoit/numa/thread.h>
 
-#define GRACE_NS (2 * 1000 * 1000 * 1000ull) /* for the kernel to let go after the deadline */
+#define GRACE_NS       (2 * 1000 * 1000 * 1000ull) /* for the kernel to let go after the deadline */
+#define TURNS_PER_LOOK 1024			   /* at the cpu, which costs a few ns */
 
 bool quoit_runtime_is_stopping(const struct quoit_runtime *runtime)
 {
@@ -352,6 +354,17 @@ static bool step(struct quoit_core *core)
 	}
 }
 
+/* A cpu that goes offline loses its threads to others without a word, pinned ones too (D-54). */
+static void look_at_cpu(struct quoit_core *core)
+{
+	const int cpu = quoit_thread_cpu();
+
+	if (cpu < 0 || (unsigned)cpu == core->seen_cpu)
+		return;
+	core->seen_cpu = (unsigned)cpu;
+	quoit_count(&core->migrations, 1);
+}
+
 bool quoit_core_step(struct quoit_loop *loop)
 {
 	struct quoit_core *core = quoit_container_of(loop, struct quoit_core, loop);
@@ -359,6 +372,8 @@ bool quoit_core_step(struct quoit_loop *loop)
 
 	if (quoit_unlikely(loop->uring.failed && !core->broken))
 		break_down(core);
+	if (quoit_unlikely(loop->counts.turns % TURNS_PER_LOOK == 0))
+		look_at_cpu(core);
 	if (quoit_likely(!quoit_runtime_is_stopping(core->runtime)))
 		return false;
 	while (step(core))

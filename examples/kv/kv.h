@@ -29,6 +29,7 @@
 struct kv_config {
 	char address[64];
 	unsigned cores;
+	bool show_plan;	       /* once it listens */
 	uint64_t memory_bytes; /* of all cores together */
 	struct resp_limits limits;
 };

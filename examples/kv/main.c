@@ -26,6 +26,7 @@
 
 static const char usage[] =
 	"usage: kv [--port N] [--bind ADDRESS] [--cores N] [--memory BYTES] [--bulk BYTES]\n"
+	"          [--cpus LIST] [--spread] [--one-per-core] [--plan]\n"
 	"\n"
 	"  --port N       port to listen on, 0 for any free one (6379)\n"
 	"  --bind ADDRESS numeric address to listen on (127.0.0.1); there is no password, so "
@@ -34,6 +35,10 @@ static const char usage[] =
 	"  --cores N      cores to run on, 0 for all that this process may use (0)\n"
 	"  --memory BYTES most that keys and values may take together, with k, m or g (256m)\n"
 	"  --bulk BYTES   longest key or value (1m)\n"
+	"  --cpus LIST    only these cpus, as in 0-3,8\n"
+	"  --spread       take the memory nodes in turn instead of filling one first\n"
+	"  --one-per-core leave SMT siblings idle\n"
+	"  --plan         tell which core runs on which cpu, and why\n"
 	"  --help         this text\n"
 	"\n"
 	"Stops on SIGINT or SIGTERM, after what it has read is answered. Exit status: 0 stopped "
@@ -84,17 +89,25 @@ struct options {
 	uint64_t cores;
 	uint64_t memory;
 	uint64_t bulk;
+	struct quoit_idset cpus; /* none: all */
+	int spread;
+	int one_per_core;
+	int plan;
 };
 
 /* 0 go on, above: exit with that status, -1: exit with 0. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-	static const struct option names[] = {
+	const struct option names[] = {
 		{"port", required_argument, NULL, 'p'},
 		{"bind", required_argument, NULL, 'b'},
 		{"cores", required_argument, NULL, 'c'},
 		{"memory", required_argument, NULL, 'm'},
 		{"bulk", required_argument, NULL, 'B'},
+		{"cpus", required_argument, NULL, 'C'},
+		{"spread", no_argument, &o->spread, 1},
+		{"one-per-core", no_argument, &o->one_per_core, 1},
+		{"plan", no_argument, &o->plan, 1},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -114,6 +127,12 @@ static int read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'B':
 			good = parse_size(optarg, 1024, (uint64_t)8 << 20, &o->bulk);
+			break;
+		case 'C':
+			good = !quoit_idset_parse(&o->cpus, optarg, QUOIT_CPUS_MAX) &&
+			       quoit_idset_count(&o->cpus) > 0;
+			break;
+		case 0: /* a flag, set already */
 			break;
 		case 'b':
 			o->bind = optarg;
@@ -144,6 +163,7 @@ static int serve(const struct options *o)
 		free(server);
 		return USAGE_STATUS;
 	}
+	server->config.show_plan = o->plan;
 	server->config.memory_bytes = o->memory;
 	server->config.limits = RESP_LIMITS_DEFAULT;
 	server->config.limits.request_bytes += o->bulk - server->config.limits.bulk_bytes;
@@ -156,6 +176,9 @@ static int serve(const struct options *o)
 		.stop = server_stop,
 		.coalesce_ns = COALESCE_NS,
 		.ctx = server,
+		.spread = o->spread,
+		.one_per_core = o->one_per_core,
+		.cpus = quoit_idset_count(&o->cpus) ? &o->cpus : NULL,
 	});
 	free(server);
 	return status;

@@ -147,6 +147,18 @@ static struct kv_core *make_core(struct quoit_core *quoit, struct kv_server *ser
 	return core;
 }
 
+static void show_plan(const struct quoit_plan *plan)
+{
+	const size_t bytes = quoit_plan_format(plan, NULL, 0) + 1;
+	char *text = malloc(bytes);
+
+	if (!text)
+		return; /* the shards need the memory more */
+	quoit_plan_format(plan, text, bytes);
+	fputs(text, stdout);
+	free(text);
+}
+
 int server_start(struct quoit_core *quoit, void *ctx)
 {
 	struct kv_server *server = ctx;
@@ -165,6 +177,8 @@ int server_start(struct quoit_core *quoit, void *ctx)
 		printf("listening on %.*s:%d\n",
 		       (int)(strrchr(server->config.address, ':') - server->config.address),
 		       server->config.address, rc);
+		if (server->config.show_plan)
+			show_plan(quoit_runtime_plan(quoit_core_runtime(quoit)));
 		fflush(stdout);
 	}
 	return rc;

@@ -44,4 +44,25 @@ if [ -x "$O/examples/09_embed_libuv" ]; then
 else
 	echo "skip - 09_embed_libuv: <uv.h> is not installed (libuv1-dev)"
 fi
+# A29: bounded, and to the end also where real time is refused, which it then says.
+expect "10_rt_frame runs every frame and tells how late they began" \
+	'^100 frames of 1000 us: [0-9]+ began a period late' "$O/examples/10_rt_frame" 100 1000
+expect "10_rt_frame says what it runs as" \
+	'^real time( is refused: real-time level 10 is not permitted|: SCHED_FIFO, level 10)' \
+	"$O/examples/10_rt_frame" 10 1000
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	expect "10_rt_frame runs without any right, and says so" \
+		'^real time is refused: .*CAP_SYS_NICE' setpriv --reuid 65534 --clear-groups \
+		--bounding-set -all bash -c 'ulimit -r 0; ulimit -l 0; "$0" 10 1000' \
+		"$O/examples/10_rt_frame"
+	expect "10_rt_frame names memory that is not locked" \
+		'^memory: .* not locked' setpriv --reuid 65534 --clear-groups \
+		--bounding-set -all bash -c 'ulimit -r 0; ulimit -l 0; "$0" 10 1000' \
+		"$O/examples/10_rt_frame"
+else
+	echo "skip - 10_rt_frame without any right: only root can give its rights up"
+fi
+expect "kv tells which core runs on which cpu, and why" \
+	'^loop 0: cpu [0-9]+ of node [0-9]+, a core of its own' \
+	timeout --preserve-status -s TERM 2 "$O/examples/kv/kv" --port 0 --plan --spread
 exit $status

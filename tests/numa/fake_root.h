@@ -32,9 +32,13 @@ struct fake_machine {
 	const char *cpus_allowed;
 	const char *mems_allowed;
 	const char *nodes_online;
-	struct fake_node nodes[8]; /* up to the first without a cpulist */
-	int cpus;		   /* how many cpuN/topology folders */
-	int smt_stride; /* cpu c and c + stride are siblings, for c < stride; 0: no SMT */
+	struct fake_node nodes[16]; /* up to the first without a cpulist */
+	int cpus;		    /* how many cpuN/topology folders */
+	int smt_stride;	   /* cpu c and c + stride are siblings, for c < stride; 0: no SMT */
+	long free_kib[16]; /* of the nodes; 0: 7 */
+	const char *cpus_present;
+	const char *cpus_isolated;
+	const char *cpus_tickless;
 };
 
 static inline void fake_root_fail(const char *what, const char *path)
@@ -140,26 +144,40 @@ static inline void fake_root_cpus(const struct fake_root *root, const struct fak
 	}
 }
 
+static inline void fake_root_lists(const struct fake_root *root, const struct fake_machine *m)
+{
+	const struct {
+		const char *path, *list;
+	} lists[] = {
+		{"sys/devices/system/cpu/online", m->cpus_online},
+		{"sys/devices/system/cpu/present", m->cpus_present},
+		{"sys/devices/system/cpu/isolated", m->cpus_isolated},
+		{"sys/devices/system/cpu/nohz_full", m->cpus_tickless},
+		{"sys/devices/system/node/online", m->nodes_online},
+	};
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		if (lists[i].list)
+			fake_root_write(root, lists[i].path, "%s\n", lists[i].list);
+}
+
 static inline void fake_root_build(struct fake_root *root, const struct fake_machine *m)
 {
 	fake_root_open(root);
-	if (m->cpus_online)
-		fake_root_write(root, "sys/devices/system/cpu/online", "%s\n", m->cpus_online);
+	fake_root_lists(root, m);
 	fake_root_status(root, m);
 	fake_root_cpus(root, m);
 	fake_root_write(root, "proc/meminfo", "MemTotal:        1024 kB\nMemFree: 5 kB\n");
-	if (m->nodes_online)
-		fake_root_write(root, "sys/devices/system/node/online", "%s\n", m->nodes_online);
 	for (const struct fake_node *node = m->nodes; node->cpulist; node++) {
 		char path[128];
+		const long free_kib = m->free_kib[node - m->nodes];
 		const int n =
 			snprintf(path, sizeof path, "sys/devices/system/node/node%d/", node->id);
 		snprintf(path + n, sizeof path - (size_t)n, "cpulist");
 		fake_root_write(root, path, "%s\n", node->cpulist);
 		snprintf(path + n, sizeof path - (size_t)n, "meminfo");
 		fake_root_write(root, path,
-				"Node %d MemTotal:       %ld kB\nNode %d MemFree: 7 kB\n", node->id,
-				node->memory_kib, node->id);
+				"Node %d MemTotal:       %ld kB\nNode %d MemFree: %ld kB\n",
+				node->id, node->memory_kib, node->id, free_kib ? free_kib : 7);
 		snprintf(path + n, sizeof path - (size_t)n, "distance");
 		fake_root_write(root, path, "%s\n", node->distance);
 	}

@@ -115,6 +115,30 @@ static void a_thread_can_be_pinned_to_every_allowed_cpu(void **state)
 	assert_true(pinned > 0);
 }
 
+/* D-55: all cpus of the node that may be used, not its first. */
+static void a_thread_can_be_kept_on_a_node(void **state)
+{
+	(void)state;
+	struct quoit_topology topology;
+	assert_int_equal(quoit_topology_load(&topology, NULL, NULL), 0);
+	for (size_t i = 0; i < topology.node_count; i++) {
+		const struct quoit_topology_node *const node = &topology.nodes[i];
+		struct quoit_idset now;
+		const int rc = quoit_thread_pin_node(&topology, node->id);
+		assert_int_equal(rc, node->cpu_count ? 0 : -ENODEV);
+		if (rc)
+			continue;
+		assert_int_equal(quoit_thread_affinity(&now), 0);
+		assert_int_equal(quoit_idset_count(&now), node->cpu_count);
+		for (size_t c = 0; c < node->cpu_count; c++)
+			assert_true(quoit_idset_has(&now, node->cpus[c]));
+		assert_int_equal(quoit_thread_node(), node->id);
+	}
+	assert_int_equal(quoit_thread_pin_node(&topology, QUOIT_NODES_MAX), -ENODEV);
+	assert_int_equal(quoit_thread_pin_node(&topology, -1), -ENODEV);
+	quoit_topology_fini(&topology);
+}
+
 static void the_node_of_a_thread_is_that_of_its_cpu(void **state)
 {
 	const struct fixture *const f = *state;
@@ -248,6 +272,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(affinity_is_what_libc_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thread_can_be_pinned_to_every_allowed_cpu, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(a_thread_can_be_kept_on_a_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_node_of_a_thread_is_that_of_its_cpu, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(

@@ -19,6 +19,7 @@ static inline int quoit__sys_getpid(void)
 	return 0;
 }
 
+#include <quoit/numa/thread.h>
 #include <quoit/runtime/channel_internal.h>
 #include <quoit/runtime/poll_internal.h>
 #include <quoit/runtime/runtime_internal.h>
@@ -37,6 +38,7 @@ static inline void start_no_timer(quoit_timer_fn fn)
 #define quoit_mail_is_drained(mail)   mail_is_drained(mail)
 #define quoit_mail_cancel_calls(mail) ((void)(mail), 0u) /* the deadline never passes */
 #define quoit_clock_now_ns()	      0ull
+#define quoit_thread_cpu()	      0
 #define quoit_loop_silence_bell(loop) ((loop)->closing = true)
 #define quoit_timers_start(timers, timer, at, fn, ctx) \
 	((void)(timers), (void)(timer), start_no_timer(fn))
