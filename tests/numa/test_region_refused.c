@@ -29,8 +29,7 @@ void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
 
 static struct {
-	int mmap, mbind, move_pages, mlock2, populate, dontfork,
-		huge;		 /* errno to fail with, or 0 */
+	int mmap, mbind, move_pages, mlock2, populate, dontfork; /* errno to fail with, or 0 */
 	int every_other_page_on; /* a node that move_pages answers instead of the truth; or -1 */
 } fault;
 
@@ -65,8 +64,6 @@ int __wrap_madvise(void *base, size_t bytes, int advice)
 	if (advice == MADV_POPULATE_WRITE && note('p', fault.populate))
 		return -1;
 	if (advice == MADV_DONTFORK && note('d', fault.dontfork))
-		return -1;
-	if (advice == MADV_HUGEPAGE && note('h', fault.huge))
 		return -1;
 	return __real_madvise(base, bytes, advice);
 }
@@ -315,27 +312,6 @@ static void a_reserve_is_mapped_and_bound_and_no_more(void **state)
 	quoit_region_close(&r);
 }
 
-static void huge_pages_begin_where_one_may_and_are_asked_for_before_the_touch(void **state)
-{
-	(void)state;
-	struct quoit_region r;
-	const struct quoit_region_options o = {
-		.bytes = 3 * page_bytes(), .node = -1, .huge = true, .name = "huge [ones]"};
-	assert_int_equal(quoit_region_open(&r, &o, NULL), 0);
-	assert_string_equal(seen.order, "mhp");
-	assert_int_equal((uintptr_t)r.base % ((size_t)2 << 20), 0);
-	assert_int_equal(r.bytes, 3 * page_bytes());
-	assert_false(mapped((char *)r.base + r.bytes)); /* what was mapped too much is gone */
-	memset(r.base, 1, r.bytes);
-	quoit_region_close(&r);
-	setup(state);
-	fault.huge = EINVAL;
-	assert_int_equal(quoit_region_open(&r, &o, NULL), 0);
-	assert_int_equal(r.degraded, QUOIT_REGION_SMALL);
-	assert_int_equal(r.degraded_error, -EINVAL);
-	quoit_region_close(&r);
-}
-
 static void a_sampled_look_is_spread_over_the_whole_region(void **state)
 {
 	(void)state;
@@ -377,8 +353,6 @@ int main(void)
 		cmocka_unit_test_setup(memory_that_is_not_there_is_an_error, setup),
 		cmocka_unit_test_setup(impossible_wishes_are_refused_with_a_reason, setup),
 		cmocka_unit_test_setup(a_reserve_is_mapped_and_bound_and_no_more, setup),
-		cmocka_unit_test_setup(
-			huge_pages_begin_where_one_may_and_are_asked_for_before_the_touch, setup),
 		cmocka_unit_test_setup(a_sampled_look_is_spread_over_the_whole_region, setup),
 	};
 	return cmocka_run_group_tests_name("numa/region_refused", tests, find_home, NULL);
