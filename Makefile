@@ -215,6 +215,7 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
+LDFLAGS_tests/io/test_uring_map         := -Wl,--wrap=syscall,--wrap=mmap
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_close          := -Wl,--wrap=write
 LDFLAGS_tests/rings/test_last_look     := -Wl,--wrap=quoit_clock_now_ns,--wrap=quoit_crowd_end
