@@ -59,9 +59,9 @@ struct quoit_uring {
 /*
  * Open a ring on the calling thread, which alone may use it from then on.
  *
- * Its queues lie on `node`, in memory of ours where the kernel takes that (NO_MMAP: 6.12 does), else
- * in its own, which is near the thread that opens; where they do not, or nobody knows, `degraded`
- * says so. Below 0 nothing is asked for.
+ * Its queues lie on `node`, in memory of ours where the kernel takes that (NO_MMAP: 6.12 does),
+ * else in its own, near the thread that opens; where they do not, or nobody knows, `degraded` says
+ * so. Below 0 nothing is asked for.
  *
  * Units: entries; the CQ is four times the SQ, because multishot operations complete many times.
  * Errors: -ENOSYS, -EPERM, -ENOMEM, -EINVAL, -EMFILE, -ENFILE, those of quoit_region_open(); `why`
