@@ -226,6 +226,7 @@ LDFLAGS_tests/numa/test_rtm_refused    := $(LDFLAGS_tests/numa/test_region_refus
 LDFLAGS_tests/numa/test_region_kinds   := $(LDFLAGS_tests/numa/test_region_refused),--wrap=prctl
 LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
+LDFLAGS_tests/io/test_uring_map         := -Wl,--wrap=syscall,--wrap=mmap
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
 LDFLAGS_tests/rings/test_close          := -Wl,--wrap=write
 LDFLAGS_tests/rings/test_last_look     := -Wl,--wrap=quoit_clock_now_ns,--wrap=quoit_crowd_end
@@ -368,6 +369,20 @@ $(O)/$(rtm): $(call object,$(wildcard tests/rtm/*.c)) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
+# What runs inside machines with several nodes that tests/vm/run.sh emulates: one program that knows
+# how the machine was made, and unit tests of what touches cpus, nodes or their memory.
+guest       := tests/vm/guest
+guest_tests := $(patsubst %.c,%,$(filter-out %_damage.c,$(wildcard tests/numa/test_*.c))) \
+               $(patsubst %,tests/%,io/test_uring io/test_uring_map io/test_bufring \
+                 rings/test_spsc_create rings/test_mpsc rings/test_mpsc_register rings/test_mpmc \
+                 rings/test_buffer_pool rings/test_notify runtime/test_runtime runtime/test_mail \
+                 runtime/test_loop runtime/test_channel)
+
+$(O)/$(guest): $(call object,$(wildcard tests/vm/*.c)) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call link)
+
 # The ring benchmark: each file of contenders twice, for words and for lines, and only those whose
 # headers are here (DPDK_CFLAGS says where DPDK's are; they are all it takes).
 rings_bench := tests/bench/rings/rings
@@ -415,7 +430,7 @@ $(O)/$(rings_bench): $(O)/obj/tests/bench/rings/main.o $(bench_objects) $(LIBRAR
 	$(Q)g++ $(link_flags) -o $@ $^ $(foreach p,$(peers_here),$(libs_of_$p)) $(URING_LIBS)
 
 
-every_test := $(cmocka) $(stress) $(soak) $(rtm) $(bench) $(tools)
+every_test := $(cmocka) $(stress) $(soak) $(rtm) $(bench) $(tools) $(guest)
 
 tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
@@ -502,6 +517,11 @@ fuzz: export FUZZ_S ?= 60
 fuzz: ## The topology loader and the list parser under libFuzzer, with sanitizers (FUZZ_S=60)
 	+@MAKE='$(MAKE) $(jobs)' bash tests/fuzz/fuzz.sh
 
+test-numa: ## The library on machines with several nodes, emulated (MACHINES='pair' KERNELS=trixie)
+	@tests/support/install-packages.sh test vm
+	$(call again,release) $(patsubst %,build/release/%,$(guest) $(guest_tests))
+	@bash tests/vm/run.sh build/release $(guest) $(guest_tests)
+
 # Where M came from the environment it may mean anything.
 ifneq ($(origin M),command line)
 M :=
@@ -549,6 +569,11 @@ ifneq ($(rings_v2),)
 		CFLAGS='$(CFLAGS) -march=x86-64-v2' $(rings_v2)/$(rings_bench)
 endif
 	@bash tests/bench/rings.sh build/native $(rings_v2)
+
+bench-numa: ## Messages between the machine's nodes, by where the ring lies; all cores (ROUNDS=5)
+	@tests/support/install-packages.sh build gnuplot-nox
+	$(call again,release) build/release/tests/bench/numa
+	@bash tests/bench/numa.sh build/release
 
 bench-loop: ## What the loop adds to a wake, a round trip, a timer (ROUNDS=9 CELL=wake)
 	$(call again,release) build/release/tests/bench/loop
@@ -609,9 +634,9 @@ clean: ## Remove build/ and what it holds
 	rm -rf build compile_commands.json
 
 FORCE:
-.PHONY: all lib examples demo tests test test-all test-one stress soak soak-rings stop rtm \
-	model sim fuzz fuzz-programs mutate mutate-wake mutate-defects bench-net bench-loop \
-	bench-rings bench-copy bench-pool lint headers format deps help config-help show-config \
-	clean FORCE
+.PHONY: all lib examples demo tests test test-all test-one test-numa stress soak soak-rings stop \
+	rtm model sim fuzz fuzz-programs mutate mutate-wake mutate-defects bench-net bench-loop \
+	bench-rings bench-copy bench-pool bench-numa lint headers format deps help config-help \
+	show-config clean FORCE
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -10,6 +10,23 @@
 #include <liburing.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* 6.5: the queues lie in memory of ours. */
+#ifndef IORING_SETUP_NO_MMAP
+#define IORING_SETUP_NO_MMAP (1U << 14)
+#endif
+
+/* Its address is the last word of each struct of offsets, which liburing before 2.5 calls resv2. */
+static inline void quoit_params_set_memory(struct io_uring_params *params, const void *rings,
+					   const void *entries)
+{
+	const uint64_t rings_at = (uintptr_t)rings;
+	const uint64_t entries_at = (uintptr_t)entries;
+
+	memcpy((char *)(&params->cq_off + 1) - sizeof(rings_at), &rings_at, sizeof(rings_at));
+	memcpy((char *)(&params->sq_off + 1) - sizeof(entries_at), &entries_at, sizeof(entries_at));
+}
 
 /* 6.6: no index array between the submission tail and the entries. */
 #ifndef IORING_SETUP_NO_SQARRAY

@@ -13,8 +13,10 @@
 #include <quoit/io/op_internal.h>
 #include <quoit/numa/atomic.h>
 #include <quoit/numa/reason.h>
+#include <quoit/numa/region.h>
 
 #define QUOIT_URING_NO_TIMEOUT UINT64_MAX
+#define QUOIT_URING_CQ_PER_SQ  4
 
 /* Called for each completion of a kind; `last` when nothing more comes for this operation. */
 typedef void (*quoit_op_fn)(struct quoit_op_owner *owner, int res, uint32_t flags, bool last);
@@ -48,6 +50,8 @@ struct quoit_uring {
 	unsigned lost_seen; /* of the kernel's count of them */
 	unsigned refused;   /* enters in a row that the kernel refused in passing */
 	int failed;	    /* -errno of the one that it refused for good: no more are made */
+	struct quoit_region queues; /* SQ, CQ and entries; closed where the kernel has its own */
+	unsigned degraded; /* bits of enum quoit_region_shortfall, of the queues: be they whose */
 	struct quoit_op_class classes[QUOIT_OP_KINDS];
 	struct quoit_uring_counts counts;
 };
@@ -55,11 +59,15 @@ struct quoit_uring {
 /*
  * Open a ring on the calling thread, which alone may use it from then on.
  *
+ * Its queues lie on `node`, in memory of ours where the kernel takes that (NO_MMAP: 6.12 does),
+ * else in its own, near the thread that opens; where they do not, or nobody knows, `degraded` says
+ * so. Below 0 nothing is asked for.
+ *
  * Units: entries; the CQ is four times the SQ, because multishot operations complete many times.
- * Errors: -ENOSYS, -EPERM, -ENOMEM, -EINVAL, -EMFILE, -ENFILE; `why` then says in one line what
- * refused it and what to do.
+ * Errors: -ENOSYS, -EPERM, -ENOMEM, -EINVAL, -EMFILE, -ENFILE, those of quoit_region_open(); `why`
+ * then says in one line what refused it and what to do.
  */
-QUOIT_MUST_CHECK int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries,
+QUOIT_MUST_CHECK int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, int node,
 				      struct quoit_reason *why);
 
 /*
@@ -68,7 +76,7 @@ QUOIT_MUST_CHECK int quoit_uring_open(struct quoit_uring *uring, unsigned sq_ent
  * one has COOP_TASKRUN instead: who is woken by it may see EINTR first.
  */
 QUOIT_MUST_CHECK int quoit_uring_open_pollable(struct quoit_uring *uring, unsigned sq_entries,
-					       struct quoit_reason *why);
+					       int node, struct quoit_reason *why);
 
 /*
  * Use a ring that the application owns, reaps and enters; ours are only entries and their

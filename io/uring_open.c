@@ -3,16 +3,17 @@
  * uring_open.c - set an io_uring up by trying what the kernel has, and explain a refusal.
  *
  * The floor is Linux 6.1. What is newer is asked for first and dropped if the kernel says EINVAL.
- * We call the kernel ourselves, because liburing 2.3 knows nothing newer than 6.1.
+ * We call the kernel ourselves, because liburing 2.3 knows nothing newer than 6.1. The memory of
+ * the queues is uring_map.c's.
  */
 #include <quoit/io/uring_internal.h>
 
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
 #include <quoit/io/kernel_internal.h>
+#include <quoit/io/uring_map_internal.h>
 #include <quoit/numa/sys_internal.h>
 
 #define FLAGS_FLOOR                                                           \
@@ -20,10 +21,12 @@
 	 IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_TASKRUN_FLAG)
 #define FEATURES_FLOOR \
 	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP)
-#define CQ_PER_SQ 4
 
-/* Dropped one by one, newest first, while the kernel answers EINVAL. */
-static const unsigned flags_newer[] = {IORING_SETUP_NO_SQARRAY};
+/*
+ * Dropped one by one while the kernel answers EINVAL. The first is older than the second, but
+ * kernels that know both may still refuse memory of more than one page.
+ */
+static const unsigned flags_newer[] = {IORING_SETUP_NO_MMAP, IORING_SETUP_NO_SQARRAY};
 
 static int disabled_by_sysctl(void)
 {
@@ -102,7 +105,9 @@ static int explain(struct quoit_reason *why, int error)
 	}
 }
 
-static int set_up(struct io_uring_params *params, unsigned entries, unsigned taskrun)
+/* With `queues` open they are offered to the kernel. */
+static int set_up(struct io_uring_params *params, unsigned entries, unsigned taskrun,
+		  const struct quoit_region *queues)
 {
 	unsigned flags = FLAGS_FLOOR | taskrun;
 	size_t dropped = 0;
@@ -110,83 +115,23 @@ static int set_up(struct io_uring_params *params, unsigned entries, unsigned tas
 
 	for (size_t i = 0; i < sizeof(flags_newer) / sizeof(*flags_newer); i++)
 		flags |= flags_newer[i];
+	if (!queues->base)
+		flags &= ~flags_newer[dropped++];
 	for (;;) {
 		memset(params, 0, sizeof(*params));
 		params->flags = flags;
-		params->cq_entries = entries * CQ_PER_SQ;
+		params->cq_entries = entries * QUOIT_URING_CQ_PER_SQ;
+		if (flags & IORING_SETUP_NO_MMAP)
+			quoit_queues_offer(queues, params, entries);
 		fd = quoit__uring_setup(entries, params);
+		if (fd >= 0 && flags & IORING_SETUP_NO_MMAP && !quoit_queues_fit(params, entries)) {
+			quoit__sys_close(fd); /* a kernel whose heads take more than a page */
+			fd = -EINVAL;
+		}
 		if (fd != -EINVAL || dropped == sizeof(flags_newer) / sizeof(*flags_newer))
 			return fd;
 		flags &= ~flags_newer[dropped++];
 	}
-}
-
-static void fill_sq(struct io_uring_sq *sq, const struct io_uring_params *params, char *base)
-{
-	sq->khead = (unsigned *)(void *)(base + params->sq_off.head);
-	sq->ktail = (unsigned *)(void *)(base + params->sq_off.tail);
-	sq->kring_mask = (unsigned *)(void *)(base + params->sq_off.ring_mask);
-	sq->kring_entries = (unsigned *)(void *)(base + params->sq_off.ring_entries);
-	sq->kflags = (unsigned *)(void *)(base + params->sq_off.flags);
-	sq->kdropped = (unsigned *)(void *)(base + params->sq_off.dropped);
-	sq->ring_mask = *sq->kring_mask;
-	sq->ring_entries = *sq->kring_entries;
-	if (params->flags & IORING_SETUP_NO_SQARRAY)
-		return;
-	sq->array = (unsigned *)(void *)(base + params->sq_off.array);
-	for (unsigned i = 0; i < sq->ring_entries; i++)
-		sq->array[i] = i;
-}
-
-static void fill_cq(struct io_uring_cq *cq, const struct io_uring_params *params, char *base)
-{
-	cq->khead = (unsigned *)(void *)(base + params->cq_off.head);
-	cq->ktail = (unsigned *)(void *)(base + params->cq_off.tail);
-	cq->kring_mask = (unsigned *)(void *)(base + params->cq_off.ring_mask);
-	cq->kring_entries = (unsigned *)(void *)(base + params->cq_off.ring_entries);
-	cq->koverflow = (unsigned *)(void *)(base + params->cq_off.overflow);
-	cq->cqes = (struct io_uring_cqe *)(void *)(base + params->cq_off.cqes);
-	cq->ring_mask = *cq->kring_mask;
-	cq->ring_entries = *cq->kring_entries;
-}
-
-static size_t ring_bytes(const struct io_uring_params *params)
-{
-	const size_t sq = params->sq_off.array + params->sq_entries * sizeof(unsigned);
-	const size_t cq = params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
-
-	return quoit_max(sq, cq);
-}
-
-/* Map what the kernel shares with us. SQ and CQ are one mapping (SINGLE_MMAP, part of the floor).
- */
-static int map_ring(struct io_uring *ring, const struct io_uring_params *params, int fd)
-{
-	const int protection = PROT_READ | PROT_WRITE;
-	const int flags = MAP_SHARED | MAP_POPULATE;
-	void *shared = NULL;
-	void *entries = NULL;
-	int rc;
-
-	ring->sq.ring_sz = ring->cq.ring_sz = ring_bytes(params);
-	rc = quoit__sys_mmap(&shared, ring->sq.ring_sz, protection, flags, fd, IORING_OFF_SQ_RING);
-	if (rc < 0)
-		return rc;
-	rc = quoit__sys_mmap(&entries, params->sq_entries * sizeof(struct io_uring_sqe), protection,
-			     flags, fd, IORING_OFF_SQES);
-	if (rc < 0) {
-		quoit__sys_munmap(shared, ring->sq.ring_sz);
-		return rc;
-	}
-	/* It is shared memory: a forked child would prepare entries in its parent's queue. */
-	(void)quoit__sys_madvise(shared, ring->sq.ring_sz, MADV_DONTFORK);
-	(void)quoit__sys_madvise(entries, params->sq_entries * sizeof(struct io_uring_sqe),
-				 MADV_DONTFORK);
-	ring->sq.ring_ptr = ring->cq.ring_ptr = shared;
-	ring->sq.sqes = entries;
-	fill_sq(&ring->sq, params, shared);
-	fill_cq(&ring->cq, params, shared);
-	return 0;
 }
 
 /* The registered descriptor saves a file look-up in every enter; without it all works the same. */
@@ -201,26 +146,44 @@ static void register_own_fd(struct quoit_uring *uring)
 	uring->enter_flags |= IORING_ENTER_REGISTERED_RING;
 }
 
-static int open_ring(struct quoit_uring *uring, unsigned sq_entries, unsigned taskrun,
-		     struct quoit_reason *why)
+/* Set one up and map it. Nothing is left open on failure, but `queues`. */
+static int make_ring(struct quoit_uring *uring, struct io_uring_params *params, unsigned sq_entries,
+		     unsigned taskrun, const struct quoit_region *queues, struct quoit_reason *why)
 {
-	struct io_uring_params params;
-	const int fd = set_up(&params, sq_entries, taskrun);
+	const int fd = set_up(params, sq_entries, taskrun, queues);
 	int rc;
 
 	if (fd < 0)
 		return explain(why, fd);
-	if ((params.features & FEATURES_FLOOR) != FEATURES_FLOOR) {
+	if ((params->features & FEATURES_FLOOR) != FEATURES_FLOOR) {
 		quoit__sys_close(fd);
 		return explain_too_old(why, -EOPNOTSUPP);
 	}
 	memset(uring, 0, sizeof(*uring));
 	uring->ring = &uring->own;
-	rc = map_ring(uring->ring, &params, fd);
+	rc = quoit_queues_map(uring, params, queues, sq_entries, fd);
 	if (rc < 0) {
 		quoit__sys_close(fd);
 		return explain(why, rc);
 	}
+	return fd;
+}
+
+static int open_ring(struct quoit_uring *uring, unsigned sq_entries, unsigned taskrun, int node,
+		     struct quoit_reason *why)
+{
+	struct io_uring_params params;
+	struct quoit_region queues = {.node = -1};
+	int fd = node < 0 ? 0 : quoit_queues_reserve(&queues, sq_entries, node, why);
+
+	if (fd < 0)
+		return fd;
+	fd = make_ring(uring, &params, sq_entries, taskrun, &queues, why);
+	if (fd < 0 || !(params.flags & IORING_SETUP_NO_MMAP))
+		quoit_region_close(&queues); /* the kernel has its own */
+	if (fd < 0)
+		return fd;
+	quoit_queues_verify(uring, node);
 	uring->own.flags = params.flags;
 	uring->own.features = params.features;
 	uring->own.ring_fd = uring->own.enter_ring_fd = uring->enter_fd = fd;
@@ -230,15 +193,16 @@ static int open_ring(struct quoit_uring *uring, unsigned sq_entries, unsigned ta
 	return 0;
 }
 
-int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, struct quoit_reason *why)
+int quoit_uring_open(struct quoit_uring *uring, unsigned sq_entries, int node,
+		     struct quoit_reason *why)
 {
-	return open_ring(uring, sq_entries, IORING_SETUP_DEFER_TASKRUN, why);
+	return open_ring(uring, sq_entries, IORING_SETUP_DEFER_TASKRUN, node, why);
 }
 
-int quoit_uring_open_pollable(struct quoit_uring *uring, unsigned sq_entries,
+int quoit_uring_open_pollable(struct quoit_uring *uring, unsigned sq_entries, int node,
 			      struct quoit_reason *why)
 {
-	return open_ring(uring, sq_entries, IORING_SETUP_COOP_TASKRUN, why);
+	return open_ring(uring, sq_entries, IORING_SETUP_COOP_TASKRUN, node, why);
 }
 
 int quoit_uring_attach(struct quoit_uring *uring, struct io_uring *ring, struct quoit_reason *why)
@@ -270,11 +234,8 @@ void quoit_uring_abandon(struct quoit_uring *uring)
 
 void quoit_uring_close(struct quoit_uring *uring)
 {
-	struct io_uring_sq *sq = &uring->own.sq;
-
 	if (uring->guest)
 		return;
-	quoit__sys_munmap(sq->sqes, sq->ring_entries * sizeof(struct io_uring_sqe));
-	quoit__sys_munmap(sq->ring_ptr, sq->ring_sz);
 	quoit_uring_abandon(uring);
+	quoit_queues_unmap(uring); /* the kernel's own ring ends with its mapping */
 }

@@ -53,7 +53,7 @@ static int open_parts(struct quoit_core *core, struct quoit_bell *bells, struct 
 
 	if (rc < 0)
 		return rc;
-	rc = quoit_loop_open(loop, io.sq_entries, bells, runtime->cores, why);
+	rc = quoit_loop_open(loop, io.sq_entries, core->node, bells, runtime->cores, why);
 	if (rc < 0)
 		return rc;
 	rc = quoit_io_open(&core->io, &loop->uring, &io, core->node, why);
@@ -92,6 +92,13 @@ close_loop:
 	return rc;
 }
 
+static unsigned count_degraded(const struct quoit_core *core)
+{
+	return !!core->region.degraded + !!core->loop.uring.degraded +
+	       !!core->loop.ops.slab.region.degraded + !!core->mail.outside->region.degraded +
+	       quoit_io_degraded(&core->io);
+}
+
 int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu, int node,
 		    struct quoit_core **opened, struct quoit_reason *why)
 {
@@ -127,7 +134,7 @@ int quoit_core_open(struct quoit_runtime *runtime, unsigned index, unsigned cpu,
 		quoit_region_close(&region);
 		return rc;
 	}
-	core->degraded = (core->region.degraded != 0) + quoit_io_degraded(&core->io);
+	core->degraded = count_degraded(core);
 	*opened = core;
 	return 0;
 }

@@ -41,9 +41,9 @@ static int open_ring(struct quoit_loop *loop, struct io_uring *ring,
 	case QUOIT_LOOP_GUEST:
 		return quoit_uring_attach(&loop->uring, ring, why);
 	case QUOIT_LOOP_INSIDE:
-		return quoit_uring_open_pollable(&loop->uring, o->sq_entries, why);
+		return quoit_uring_open_pollable(&loop->uring, o->sq_entries, -1, why);
 	default:
-		return quoit_uring_open(&loop->uring, o->sq_entries, why);
+		return quoit_uring_open(&loop->uring, o->sq_entries, -1, why);
 	}
 }
 
@@ -54,7 +54,7 @@ static int open_parts(struct quoit_loop *loop, struct io_uring *ring,
 
 	if (rc < 0)
 		return rc;
-	rc = quoit_loop_open_rest(loop, o->operations, why);
+	rc = quoit_loop_open_rest(loop, o->operations, -1, why);
 	if (rc < 0)
 		goto close_uring;
 	rc = loop->kind == QUOIT_LOOP_OWN ? 0 : quoit_alarm_open(loop);

@@ -25,7 +25,8 @@
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct quoit_reason *why)
+int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, int node,
+			 struct quoit_reason *why)
 {
 	int rc = quoit_notify_open(&loop->notify, &loop->wake);
 
@@ -33,7 +34,7 @@ int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct qu
 		return quoit_reason_set(why, rc,
 					"no file descriptor left for an eventfd: raise ulimit -n");
 	rc = quoit_ops_open(&loop->ops, &loop->uring, operations ? operations : OPERATIONS_DEFAULT,
-			    -1, why);
+			    node, why);
 	if (rc < 0) {
 		quoit_notify_close(&loop->notify);
 		return rc;
@@ -51,17 +52,17 @@ int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, struct qu
 	return 0;
 }
 
-int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries, struct quoit_bell *bells,
-		    uint32_t bell_count, struct quoit_reason *why)
+int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries, int node,
+		    struct quoit_bell *bells, uint32_t bell_count, struct quoit_reason *why)
 {
 	int rc;
 
 	*loop = (struct quoit_loop){
 		.bells = bells, .bell_count = bell_count, .kind = QUOIT_LOOP_OF_CORE};
-	rc = quoit_uring_open(&loop->uring, sq_entries, why);
+	rc = quoit_uring_open(&loop->uring, sq_entries, node, why);
 	if (rc < 0)
 		return rc;
-	rc = quoit_loop_open_rest(loop, 0, why);
+	rc = quoit_loop_open_rest(loop, 0, node, why);
 	if (rc < 0)
 		quoit_uring_close(&loop->uring);
 	return rc;

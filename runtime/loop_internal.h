@@ -133,17 +133,18 @@ struct quoit_loop {
 
 /*
  * Open on the calling thread, which alone runs it. `bells` has room for every loop that this one
- * may wake. Errors: those of quoit_uring_open() and quoit_notify_open().
+ * may wake; its queues and operations lie on `node`, below 0 anywhere. Errors: those of
+ * quoit_uring_open() and quoit_notify_open().
  */
-QUOIT_MUST_CHECK int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries,
+QUOIT_MUST_CHECK int quoit_loop_open(struct quoit_loop *loop, unsigned sq_entries, int node,
 				     struct quoit_bell *bells, uint32_t bell_count,
 				     struct quoit_reason *why);
 
 /*
  * The same without a ring, for the other kinds: the caller has opened loop->uring already.
- * `operations` may be on their way at once.
+ * `operations` may be on their way at once, and lie on `node`.
  */
-QUOIT_MUST_CHECK int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations,
+QUOIT_MUST_CHECK int quoit_loop_open_rest(struct quoit_loop *loop, uint32_t operations, int node,
 					  struct quoit_reason *why);
 
 /* On the loop's thread, after everything in it has ended and nobody rings any more. */

@@ -18,126 +18,30 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "loop_bare.h"
 #include "loop_cores.h"
-
-#include <string.h>
-
-#include <quoit/rings/typed.h>
-#include <quoit/runtime/loop_internal.h>
+#include "loop_feed.h"
 
 enum {
-	ROUNDS_MOST = 99,
 	TRIPS = 20000,
 	WAKES = 500,
-	SLOTS = 64,
 	SOURCES = 64,
 };
 
-QUOIT_SPSC(numbers, uint64_t);
+/* A ring in memory that nobody has chosen. */
+struct tube {
+	struct numbers ring;
+	uint64_t slots[SLOTS];
+};
 
 static struct course course;
 
 /* --- a loop by itself ------------------------------------------------------------------------ */
 
-/* A ring that feeds a loop. */
-struct feed {
-	struct quoit_source source;
-	struct numbers ring;
-	uint64_t slots[SLOTS];
-	struct course *course;
-	unsigned got;
-};
-
-static size_t feed_dispatch(struct quoit_source *source, size_t budget)
-{
-	struct feed *f = quoit_container_of(source, struct feed, source);
-	uint64_t stamp;
-	size_t n = 0;
-
-	for (; n < budget && numbers_recv_one(&f->ring, &stamp); n++)
-		f->course->samples[f->got++] = quoit_ticks() - stamp;
-	return n;
-}
-
-static bool feed_has_news(struct quoit_source *source)
-{
-	return quoit_spsc_has_news(&quoit_container_of(source, struct feed, source)->ring.ring);
-}
-
-static bool feed_expects_news(const struct quoit_source *source)
-{
-	(void)source;
-	return false;
-}
-
-static void feed_flush(struct quoit_source *source)
-{
-	(void)source;
-}
-
-static void feed_open(struct feed *f, struct course *c)
-{
-	*f = (struct feed){.source = {.dispatch = feed_dispatch,
-				      .has_news = feed_has_news,
-				      .expects_news = feed_expects_news,
-				      .flush = feed_flush},
-			   .course = c};
-	if (numbers_init(&f->ring, f->slots, SLOTS))
-		die("no ring of %d", SLOTS);
-}
-
-static struct quoit_loop *make_loop(void)
-{
-	const struct quoit_loop_options options = {.never_spin = true};
-	struct quoit_reason why;
-	struct quoit_loop *loop;
-
-	if (quoit_loop_create(&options, &loop, &why) < 0)
-		die("%s", why.text);
-	return loop;
-}
-
-static void run_once(struct quoit_loop *loop)
-{
-	if (quoit_loop_run_once(loop, QUOIT_FOREVER) < 0)
-		die("the loop does not run");
-}
-
-static struct feed feed;
-
-static void follow_feed(struct course *c)
-{
-	struct quoit_loop *loop = make_loop();
-
-	quoit_spsc_attach(&feed.ring.ring, &loop->notify);
-	quoit_loop_add_source(loop, &feed.source);
-	while (feed.got < c->count) {
-		fall_asleep(c, feed.got + 1);
-		run_once(loop);
-	}
-	fall_asleep(c, c->count + 1);
-	quoit_loop_remove_source(&feed.source);
-	if (quoit_loop_destroy(loop) < 0)
-		die("the loop stays");
-}
-
-static void lead_feed(struct course *c)
-{
-	for (unsigned i = 0; i < c->count; i++) {
-		uint64_t stamp;
-
-		wait_for_sleep(c, i + 1);
-		stamp = quoit_ticks();
-		if (!numbers_send_one(&feed.ring, &stamp))
-			die("the ring is full");
-	}
-	wait_for_sleep(c, c->count + 1);
-}
-
 static void ours_wake(struct course *c)
 {
-	feed_open(&feed, c);
+	static struct tube tube;
+
+	feed_open(&feed, c, &tube.ring, tube.slots);
 	run_both(c, lead_feed, follow_feed);
 }
 
@@ -177,12 +81,13 @@ static void ours_timer(struct course *c)
 
 static void idle_turns(struct course *c, unsigned sources)
 {
+	static struct tube tubes[SOURCES];
 	static struct feed feeds[SOURCES];
 	struct quoit_loop *loop = make_loop();
 
 	for (unsigned i = 0; i < sources; i++) {
-		feed_open(&feeds[i], c);
-		quoit_spsc_attach(&feeds[i].ring.ring, &loop->notify);
+		feed_open(&feeds[i], c, &tubes[i].ring, tubes[i].slots);
+		quoit_spsc_attach(&tubes[i].ring.ring, &loop->notify);
 		quoit_loop_add_source(loop, &feeds[i].source);
 	}
 	for (unsigned i = 0; i < c->count; i++) {
@@ -243,20 +148,6 @@ enum {
 /* Of each cell and round, ours and bare, in ns: the median, and one in a hundred. */
 static double p50[CELLS][2][ROUNDS_MOST], p99[CELLS][2][ROUNDS_MOST];
 
-static int by_size(const void *a, const void *b)
-{
-	const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double left = *(const double *)a, right = *(const double *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void run(unsigned cell, unsigned side, unsigned round, double tick_ns)
 {
 	const struct cell *what = &cells[cell];
@@ -270,15 +161,6 @@ static void run(unsigned cell, unsigned side, unsigned round, double tick_ns)
 	qsort(c->samples, c->count, sizeof(c->samples[0]), by_size);
 	p50[cell][side][round] = (double)c->samples[c->count / 2] * unit;
 	p99[cell][side][round] = (double)c->samples[c->count - c->count / 100 - 1] * unit;
-}
-
-static double median(const double *list, unsigned n)
-{
-	double sorted[ROUNDS_MOST];
-
-	memcpy(sorted, list, n * sizeof(*list));
-	qsort(sorted, n, sizeof(*sorted), by_value);
-	return sorted[n / 2];
 }
 
 static void print_cell(unsigned cell, unsigned rounds, bool as_result)
@@ -299,14 +181,6 @@ static void print_cell(unsigned cell, unsigned rounds, bool as_result)
 		       median(p50[cell][0], rounds), median(p99[cell][0], rounds),
 		       median(p50[cell][1], rounds), median(p99[cell][1], rounds),
 		       median(ratios, rounds), least, most);
-}
-
-static double ns_per_tick(void)
-{
-	const uint64_t ns = quoit_clock_now_ns(), ticks = quoit_ticks();
-
-	usleep(50000);
-	return (double)(quoit_clock_now_ns() - ns) / (double)(quoit_ticks() - ticks);
 }
 
 static bool is_wanted(unsigned cell, int argc, char **argv)

@@ -8,16 +8,13 @@
 #ifndef TESTS_BENCH_LOOP_BARE_H
 #define TESTS_BENCH_LOOP_BARE_H
 
+#include "measure.h"
+
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <quoit/numa/clock.h>
 #include <quoit/numa/thread.h>
 #include <quoit/rings/notify.h>
 
@@ -44,17 +41,6 @@ struct course {
 	void (*lead)(struct course *c);
 	void (*follow)(struct course *c);
 };
-
-__attribute__((noreturn, format(printf, 1, 2))) static inline void die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
 
 /* --- two threads ----------------------------------------------------------------------------- */
 

@@ -16,20 +16,15 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "measure.h"
+
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <quoit/numa/clock.h>
 #include <quoit/numa/thread.h>
-#include <quoit/rings/typed.h>
 
 enum {
-	ROUNDS_MOST = 99,
 	TRIPS = 20000,
 	WAKES = 1000,
 	WAKE_GAP_US = 100,
@@ -38,8 +33,6 @@ enum {
 	BUCKETS = 64 << STEPS_BITS,
 	PATIENCE_S = 60,
 };
-
-QUOIT_SPSC(numbers, uint64_t);
 
 struct line {
 	QUOIT_ISOLATED uint64_t number;
@@ -78,17 +71,6 @@ static struct course course;
 static uint64_t histograms[WAYS][BUCKETS];
 static double medians[WAYS][ROUNDS_MOST];
 
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
 /* --- round trips ----------------------------------------------------------------------------- */
 
 static void bare_lead(struct course *c)
@@ -114,31 +96,12 @@ static void bare_follow(struct course *c)
 
 static void call_lead(struct course *c)
 {
-	for (unsigned i = 0; i < c->count; i++) {
-		const uint64_t since = quoit_ticks(), number = i;
-		uint64_t answer;
-
-		if (!numbers_send_one(&c->out, &number))
-			die("the ring is full");
-		while (!numbers_recv_one(&c->home, &answer))
-			;
-		c->samples[i] = quoit_ticks() - since;
-		if (answer != ~number)
-			die("sent %u, and got an answer to something else", i);
-	}
+	lead_trips(&c->out, &c->home, c->samples, c->count);
 }
 
 static void call_follow(struct course *c)
 {
-	for (unsigned i = 0; i < c->count; i++) {
-		uint64_t number;
-
-		while (!numbers_recv_one(&c->out, &number))
-			;
-		number = ~number;
-		if (!numbers_send_one(&c->home, &number))
-			die("the ring is full");
-	}
+	follow_trips(&c->out, &c->home, c->count);
 }
 
 static void cursor_lead(struct course *c)
@@ -307,13 +270,6 @@ static void begin(struct course *c, enum way way)
 		quoit_spsc_attach(&c->out.ring, &c->notify);
 }
 
-static int by_size(const void *a, const void *b)
-{
-	const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static unsigned bucket_of(uint64_t ns)
 {
 	const unsigned octave =
@@ -393,30 +349,14 @@ static void print_histogram(enum way way)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double left = *(const double *)a, right = *(const double *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void print_result(const char *cell, enum way ours, enum way bare, unsigned rounds)
 {
 	double ratios[ROUNDS_MOST];
 
 	for (unsigned i = 0; i < rounds; i++)
 		ratios[i] = medians[ours][i] / medians[bare][i];
-	qsort(ratios, rounds, sizeof(ratios[0]), by_value);
 	printf("RESULT name=bench-rings-latency cell=%s ours_ns=%lu bare_ns=%lu ratio=%.3f\n", cell,
-	       quantile(ours, 0.5), quantile(bare, 0.5), ratios[rounds / 2]);
-}
-
-static double ns_per_tick(void)
-{
-	const uint64_t ns = quoit_clock_now_ns(), ticks = quoit_ticks();
-
-	usleep(50000);
-	return (double)(quoit_clock_now_ns() - ns) / (double)(quoit_ticks() - ticks);
+	       quantile(ours, 0.5), quantile(bare, 0.5), median(ratios, rounds));
 }
 
 int main(int argc, char **argv)

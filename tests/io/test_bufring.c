@@ -66,7 +66,7 @@ static int close_all(void **state)
 static void open_all(void)
 {
 	struct quoit_reason why = {0};
-	const int rc = quoit_uring_open(&uring, 64, &why);
+	const int rc = quoit_uring_open(&uring, 64, -1, &why);
 
 	if (rc == -ENOSYS || rc == -EPERM)
 		skip_because("io_uring is refused: %s", why.text);

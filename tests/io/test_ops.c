@@ -38,7 +38,7 @@ static int set_up(void **state)
 
 	memset(&f, 0, sizeof(f));
 	*state = NULL;
-	rc = quoit_uring_open(&f.uring, 64, &why);
+	rc = quoit_uring_open(&f.uring, 64, -1, &why);
 	if (rc == -ENOSYS || rc == -EPERM) {
 		print_message("io_uring: %s\n", why.text);
 		return 0;

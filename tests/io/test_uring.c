@@ -146,7 +146,7 @@ static int close_ring(void **state)
 static void open_ring(void)
 {
 	struct quoit_reason why = {0};
-	const int rc = quoit_uring_open(&uring, 64, &why);
+	const int rc = quoit_uring_open(&uring, 64, -1, &why);
 
 	if (rc == -ENOSYS || rc == -EPERM)
 		skip_because("io_uring is refused: %s", why.text);
@@ -266,8 +266,10 @@ static void a_sleep_gathers_no_longer_than_its_time(void **state)
 	uring.can_gather = true; /* an older kernel refuses the enter, and that is all */
 	(void)quoit_uring_sleep(&uring, 2000000, 50000);
 	assert_int_equal(fault.gathered_us, 50);
+	uring.failed = 0;
 	(void)quoit_uring_sleep(&uring, 20000, 50000);
 	assert_int_equal(fault.gathered_us, 20);
+	uring.failed = 0;
 	(void)quoit_uring_sleep(&uring, 900, 50000);
 	assert_int_equal(fault.gathered_us, 0);
 }
@@ -433,7 +435,7 @@ static void each_refusal_has_its_reason_and_what_to_do(void **state)
 		struct quoit_reason why = {0};
 
 		fault.setup = cases[i].error;
-		assert_int_equal(quoit_uring_open(&uring, 64, &why), -cases[i].error);
+		assert_int_equal(quoit_uring_open(&uring, 64, -1, &why), -cases[i].error);
 		assert_int_equal(why.error, -cases[i].error);
 		assert_non_null(strstr(why.text, cases[i].words));
 	}
@@ -462,14 +464,14 @@ static void a_kernel_below_the_floor_is_refused_and_nothing_stays_open(void **st
 	(void)state;
 	close(lowest);
 	fault.refuse = IORING_SETUP_DEFER_TASKRUN;
-	assert_int_equal(quoit_uring_open(&uring, 64, &why), -EINVAL);
+	assert_int_equal(quoit_uring_open(&uring, 64, -1, &why), -EINVAL);
 	assert_non_null(strstr(why.text, "6.1"));
 	fault.refuse = 0;
 	open_ring(); /* skips here where there is none at all */
 	close_ring(NULL);
 	is_open = false;
 	fault.lacks = IORING_FEAT_NODROP;
-	assert_int_equal(quoit_uring_open(&uring, 64, &why), -EOPNOTSUPP);
+	assert_int_equal(quoit_uring_open(&uring, 64, -1, &why), -EOPNOTSUPP);
 	assert_non_null(strstr(why.text, "6.1"));
 	assert_int_equal(dup(0), lowest);
 	close(lowest);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <quoit/numa/region.h>
+#include <quoit/numa/thread.h>
 #include <quoit/numa/topology.h>
 
 static inline size_t page_bytes(void)
@@ -17,7 +18,7 @@ static inline size_t page_bytes(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* The first node of this machine that memory can be had from. */
+/* The node that memory comes from for the first cpu of this machine. */
 static int home;
 
 /*
@@ -62,9 +63,11 @@ static inline int find_home(void **state)
 		print_error("%s\n", why.text);
 		return -1;
 	}
-	home = quoit_topology_memory_node(&t, t.nodes[0].id);
+	/* Be there: what no policy binds is then at home too, on a machine of several nodes. */
+	home = quoit_topology_memory_node(&t, t.cpus[0].node);
+	const int rc = quoit_thread_pin(t.cpus[0].cpu);
 	quoit_topology_fini(&t);
-	if (home < 0)
+	if (home < 0 || rc < 0)
 		return -1;
 	probe_kernel();
 	return 0;

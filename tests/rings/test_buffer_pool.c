@@ -17,6 +17,7 @@
 
 #include <quoit/rings/buffer_cache.h>
 
+#include <support/home.h>
 #include <support/skip.h>
 
 static struct quoit_buffer_pool *make(size_t slab_bytes, size_t count)
@@ -179,7 +180,7 @@ static void its_memory_is_told_and_placed(void **state)
 		.slab_bytes = 4096,
 		.count = 256,
 		.align_bytes = 4096,
-		.node = 0,
+		.node = memory_node(-1),
 	};
 	struct quoit_buffer_pool *pool = NULL;
 
@@ -187,7 +188,7 @@ static void its_memory_is_told_and_placed(void **state)
 	assert_int_equal(quoit_buffer_pool_create(&options, &pool, NULL), 0);
 	assert_true(quoit_buffer_pool_total_bytes(pool) >= 256 * 4096);
 	assert_true(quoit_buffer_pool_total_bytes(pool) <= 256 * 4096 + 16384 + 256 * 32);
-	assert_int_equal(quoit_buffer_pool_region(pool)->node, 0);
+	assert_int_equal(quoit_buffer_pool_region(pool)->node, options.node);
 	assert_int_equal(quoit_buffer_pool_region(pool)->degraded & QUOIT_REGION_ELSEWHERE, 0);
 	quoit_buffer_pool_destroy(pool);
 }

@@ -17,6 +17,7 @@
 #include <quoit/rings/typed.h>
 
 #include <rings/ring_checks.h>
+#include <support/home.h>
 #include <support/skip.h>
 
 struct item {
@@ -163,10 +164,10 @@ static void a_node_is_asked_for_and_what_falls_short_is_told(void **state)
 	struct items *q = NULL;
 
 	(void)state;
-	options.node = 0;
+	options.node = memory_node(-1);
 	assert_int_equal(items_create(&options, &q, NULL), 0);
 	memory = quoit_spsc_memory(&q->ring);
-	assert_int_equal(memory.node, 0);
+	assert_int_equal(memory.node, options.node);
 	assert_int_equal(memory.degraded & QUOIT_REGION_ELSEWHERE, 0);
 	items_destroy(q);
 }

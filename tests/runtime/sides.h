@@ -46,7 +46,7 @@ static inline int side_open(struct side *side, uint32_t index, uint32_t calls, u
 	rc = quoit_region_open(&core->region, &options, &why);
 	if (rc < 0)
 		return rc;
-	rc = quoit_loop_open(&core->loop, 64, side->bells, side_count, &why);
+	rc = quoit_loop_open(&core->loop, 64, -1, side->bells, side_count, &why);
 	if (rc < 0) {
 		print_message("io_uring: %s\n", why.text);
 		quoit_region_close(&core->region);

@@ -67,7 +67,7 @@ static int close_loop(void **state)
 static void open_loop(void)
 {
 	struct quoit_reason why = {0};
-	const int rc = quoit_loop_open(&loop, 64, bells, 1, &why);
+	const int rc = quoit_loop_open(&loop, 64, -1, bells, 1, &why);
 
 	if (rc == -ENOSYS || rc == -EPERM)
 		skip_because("io_uring is refused: %s", why.text);

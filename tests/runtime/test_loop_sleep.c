@@ -108,7 +108,7 @@ static int set_up(void **state)
 					  .expects_news = expects_news,
 					  .flush = flush};
 	*state = NULL;
-	if (quoit_loop_open(&f->loop, 64, f->bells, 1, &why) < 0) {
+	if (quoit_loop_open(&f->loop, 64, -1, f->bells, 1, &why) < 0) {
 		print_message("io_uring: %s\n", why.text);
 		return 0;
 	}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "support/home.h"
 #include "support/server.h"
 #include "support/skip.h"
 
@@ -101,7 +102,7 @@ static bool is_where_it_says(const struct quoit_core *core)
 
 	return !sched_getaffinity(0, sizeof(allowed), &allowed) &&
 	       CPU_ISSET(quoit_core_cpu(core), &allowed) && !getcpu(&cpu, &node) &&
-	       (cpu != quoit_core_cpu(core) || (int)node == quoit_core_node(core));
+	       (cpu != quoit_core_cpu(core) || memory_node((int)node) == quoit_core_node(core));
 }
 
 static int note_start(struct quoit_core *core, void *ctx)

@@ -461,7 +461,7 @@ static void *run(void *arg)
 	int rc;
 
 	b->listener = b->peer = b->accepted = -1;
-	rc = quoit_uring_open(&b->uring, 64, &why);
+	rc = quoit_uring_open(&b->uring, 64, -1, &why);
 	if (rc < 0) {
 		say(b, "refused", rc);
 		return NULL;

@@ -2,11 +2,13 @@
 /*
  * ring_open.c - setting an io_uring up, registering with it, and its end.
  *
- * The memory that the application maps is laid out as we like, from the offsets that setup gives.
+ * The memory that the application maps or lends is laid out as we like, from the offsets that setup
+ * gives.
  */
 #include <sim/sim.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include <quoit/io/compat_internal.h>
 
@@ -14,7 +16,7 @@
 	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG)
 #define FLAGS_KNOWN                                                                          \
 	(FLAGS_NEEDED | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | \
-	 IORING_SETUP_NO_SQARRAY)
+	 IORING_SETUP_NO_SQARRAY | IORING_SETUP_NO_MMAP)
 #define FEATURES                                                                    \
 	(IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | \
 	 IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP)
@@ -42,6 +44,10 @@ static int refuse_setup(const struct io_uring_params *params)
 		sim_fault_note(SIM_SETUP_EINVAL);
 		return -EINVAL;
 	}
+	if ((params->flags & IORING_SETUP_NO_MMAP) && sim_fault_drawn(SIM_SETUP_OWN_QUEUES)) {
+		sim_fault_note(SIM_SETUP_OWN_QUEUES);
+		return -EINVAL;
+	}
 	return params->flags & ~FLAGS_KNOWN ? -EINVAL : 0;
 }
 
@@ -65,6 +71,26 @@ static void size_queues(struct io_uring_params *params, unsigned entries)
 		params->features |= IORING_FEAT_MIN_TIMEOUT | IORING_FEAT_NO_IOWAIT;
 }
 
+/* The last word of the offsets is the address of what is lent. */
+static void *lent(const void *behind)
+{
+	void *at;
+
+	memcpy(&at, (const char *)behind - sizeof(at), sizeof(at));
+	return at;
+}
+
+static void take_memory(struct sim_ring *ring)
+{
+	if (ring->params.flags & IORING_SETUP_NO_MMAP) {
+		ring->words = lent(&ring->params.cq_off + 1);
+		ring->sqes = lent(&ring->params.sq_off + 1);
+	} else {
+		ring->words = sim_alloc(ring->words_bytes);
+		ring->sqes = sim_alloc(ring->sqes_bytes);
+	}
+}
+
 static void lay_out(struct sim_ring *ring)
 {
 	struct io_uring_params *p = &ring->params;
@@ -73,8 +99,7 @@ static void lay_out(struct sim_ring *ring)
 
 	ring->words_bytes = array + p->sq_entries * sizeof(unsigned);
 	ring->sqes_bytes = p->sq_entries * sizeof(struct io_uring_sqe);
-	ring->words = sim_alloc(ring->words_bytes);
-	ring->sqes = sim_alloc(ring->sqes_bytes);
+	take_memory(ring);
 	ring->cqes = (void *)(ring->words + SIM_WORDS);
 	ring->words[SIM_SQ_MASK] = p->sq_entries - 1;
 	ring->words[SIM_SQ_ENTRIES] = p->sq_entries;
@@ -157,8 +182,10 @@ void sim_ring_close(struct sim_ring *ring)
 	free_late(ring->late);
 	free_late(ring->overflow);
 	sim_free(ring->buffers.owner);
-	sim_free(ring->words);
-	sim_free(ring->sqes);
+	if (!(ring->params.flags & IORING_SETUP_NO_MMAP)) {
+		sim_free(ring->words);
+		sim_free(ring->sqes);
+	}
 	sim_free(ring);
 }
 

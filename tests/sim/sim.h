@@ -66,6 +66,7 @@
 	X(CORE_STALLED, "a thread does not run")                      \
 	X(SETUP_EINVAL, "setup knows no newer flags")                 \
 	X(SETUP_OLD, "setup lacks newer features")                    \
+	X(SETUP_OWN_QUEUES, "setup takes no memory for the queues")   \
 	X(SETUP_ENOMEM, "setup has no memory")                        \
 	X(SETUP_EPERM, "setup is not allowed")                        \
 	X(SETUP_EMFILE, "setup has no descriptor")                    \

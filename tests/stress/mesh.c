@@ -59,7 +59,7 @@ static int open_half(struct half *half, uint32_t index)
 	rc = quoit_region_open(&core->region, &options, &half->why);
 	if (rc < 0)
 		return rc;
-	rc = quoit_loop_open(&core->loop, 64, half->bells, 2, &half->why);
+	rc = quoit_loop_open(&core->loop, 64, -1, half->bells, 2, &half->why);
 	if (rc < 0)
 		return rc;
 	return quoit_mail_open(&core->mail, core, &core->loop, &core->region, index, 2, 8, 1);

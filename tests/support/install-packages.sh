@@ -3,7 +3,7 @@
 #
 # Gives a newcomer what quoit needs, or one line to run.
 #
-#   install-packages.sh [--list] SET|PACKAGE ...   sets: build demo test bench
+#   install-packages.sh [--list] SET|PACKAGE ...   sets: build demo test bench vm
 #   install-packages.sh --check build|test         only look; used before the first compile
 #
 # Packages that are missing are installed with apt-get when we are root or sudo asks no password.
@@ -23,6 +23,7 @@ tests_too="cmocka.h=libcmocka-dev numa.h=libnuma-dev"
 test_tools="redis-tools g++ clang-format-14|clang-format libuv1-dev"
 bench_tools="redis-tools linux-perf|linux-tools-generic g++ gnuplot-nox libck-dev libboost-dev
 	liburcu-dev libconcurrentqueue-dev"
+vm_tools="qemu-system-x86 busybox-static cpio"
 
 # The header=package words that the sources ask for.
 wanted_headers()
@@ -52,6 +53,7 @@ packages_of()
 		;;&
 	test) echo "$test_tools" ;;
 	bench) echo "$bench_tools" ;;
+	vm) echo "$vm_tools" ;;
 	build | demo) ;;
 	-*)
 		echo "install-packages.sh: unknown option $1" >&2
