@@ -126,8 +126,8 @@ static void touch_pages(uintptr_t first, uintptr_t end, uintptr_t page)
 {
 	for (uintptr_t at = first; at < end; at += page) {
 		uint64_t *const word = (uint64_t *)at;
-		const uint64_t old = quoit_load(word); /* anybody's */
-		(void)quoit_cas(word, old, old);
+		const uint64_t old = quoit_load(word);	 /* anybody's */
+		(void)quoit_cas_relaxed(word, old, old); /* touch: pairs with touch_pages() */
 	}
 }
 
