@@ -21,6 +21,18 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <quoit/rings/lane.h>
+
+static bool loses_claims;
+
+static enum quoit_claim_status claim_or_lose(struct quoit_lane *lane, uint64_t *tail_seen,
+					     size_t most, struct quoit_claim *claim)
+{
+	return loses_claims ? QUOIT_CLAIM_LOST : quoit_lane_claim(lane, tail_seen, most, claim);
+}
+
+#define quoit_lane_claim claim_or_lose
+
 #include <quoit/rings/abi.c>
 #include <quoit/rings/lane.c>
 #include <quoit/rings/lane_wait.h>
@@ -339,6 +351,42 @@ static void claims_lost_to_others_are_counted(void **state)
 	assert_int_equal(sum.claims_lost, lost);
 }
 
+static void a_claim_that_others_were_faster_with_counts_and_an_empty_ring_does_not(void **state)
+{
+	const struct quoit_mpmc_options options = {.capacity_slots = CAPACITY,
+						   .producers_most = 1,
+						   .consumers_most = 1,
+						   .node = QUOIT_MPMC_ANYWHERE};
+	struct quoit_meter meter = {0};
+	struct quoit_metrics now;
+	struct quoit_claim claim;
+	struct jobs_producer p;
+	struct jobs_consumer c;
+	struct jobs q;
+
+	(void)state;
+	assert_int_equal(jobs_create(&q, &options), 0);
+	assert_int_equal(jobs_register_producer(&q, &p), 0);
+	assert_int_equal(jobs_register_consumer(&q, &c), 0);
+	assert_int_equal(quoit_mpmc_attach_meter(&c.seat, &meter), 0);
+	assert_int_equal(quoit_mpmc_claim(&c.seat, 1, &claim), QUOIT_CLAIM_EMPTY);
+	quoit_meter_read(&meter, &now);
+	assert_int_equal(now.claims_lost, 0);
+	assert_true(jobs_send_one(&p, &(uint64_t){1}));
+	loses_claims = true;
+	assert_int_equal(quoit_mpmc_claim(&c.seat, 1, &claim), QUOIT_CLAIM_LOST);
+	loses_claims = false;
+	quoit_meter_read(&meter, &now);
+	assert_int_equal(now.claims_lost, 1);
+	assert_int_equal(c.seat.races_lost, 3);	  /* in its shard, in the fullest, in all */
+	assert_int_equal(c.seat.from_fullest, 0); /* where it has got nothing */
+	assert_int_equal(quoit_mpmc_claim(&c.seat, 1, &claim), QUOIT_CLAIM_GOT);
+	quoit_mpmc_release(&c.seat, &claim, 1);
+	jobs_deregister_producer(&p);
+	jobs_deregister_consumer(&c);
+	quoit_mpmc_destroy(q.ring);
+}
+
 static void each_mpmc_producer_and_consumer_has_a_meter_of_its_own(void **state)
 {
 	const struct quoit_mpmc_options options = {.capacity_slots = CAPACITY,
@@ -393,6 +441,8 @@ int main(void)
 		cmocka_unit_test(blocks_that_are_stepped_over_are_not_counted_as_sent),
 		cmocka_unit_test(who_has_no_meter_counts_nothing),
 		cmocka_unit_test(claims_lost_to_others_are_counted),
+		cmocka_unit_test(
+			a_claim_that_others_were_faster_with_counts_and_an_empty_ring_does_not),
 		cmocka_unit_test(each_mpmc_producer_and_consumer_has_a_meter_of_its_own),
 	};
 
