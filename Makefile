@@ -235,6 +235,9 @@ LDFLAGS_tests/rings/test_mpsc           := -Wl,--wrap=calloc,--wrap=mmap,--wrap=
                                            -Wl,--wrap=pthread_mutex_init,--wrap=sched_getcpu
 LDFLAGS_tests/rings/test_mpsc_register  := $(LDFLAGS_tests/rings/test_mpsc)
 LDFLAGS_tests/rings/test_line           := -Wl,--wrap=pthread_create,--wrap=pthread_join
+LDFLAGS_tests/rings/test_mpmc_group     := -Wl,--wrap=pthread_mutex_lock \
+                                           -Wl,--wrap=pthread_mutex_trylock \
+                                           -Wl,--wrap=pthread_mutex_unlock
 LDFLAGS_tests/rings/test_mpmc           := -Wl,--wrap=calloc,--wrap=aligned_alloc \
                                            -Wl,--wrap=pthread_mutex_init
 LDFLAGS_tests/rings/test_notify         := -Wl,--wrap=write

@@ -159,14 +159,8 @@ static bool settle_lanes(struct quoit_mpmc *ring)
 
 int quoit_mpmc_join(struct quoit_mpmc *ring, struct quoit_notify *notify)
 {
-	const int place = quoit_group_join(ring->group, notify);
-
-	if (place < 0)
-		return place;
-	pthread_mutex_lock(&ring->registry->lock);
-	(void)settle_lanes(ring); /* who looked too early has published before: we shall see it */
-	pthread_mutex_unlock(&ring->registry->lock);
-	return place;
+	/* Who looked too early has published before: the look behind quoit_wake_arm() sees it. */
+	return quoit_group_join(ring->group, notify);
 }
 
 int quoit_mpmc_leave(struct quoit_mpmc *ring, int place)
@@ -233,10 +227,7 @@ static int open_lane(struct quoit_mpmc *ring, int node)
 	rc = quoit_lane_init_at(&lane->lane,
 				quoit_region_take(&region, block_bytes, QUOIT_ISOLATION),
 				o->capacity_slots, o->block_slots, 0);
-	if (rc) {
-		quoit_region_close(&region);
-		return rc;
-	}
+	QUOIT_ASSERT(rc == 0); /* create has asked whether a lane can be like this */
 	quoit_lane_set_slots(&lane->lane, quoit_region_take(&region, slot_bytes, QUOIT_ISOLATION),
 			     o->slot_bytes);
 	lane->lane.notify = registry->notify;
@@ -246,7 +237,7 @@ static int open_lane(struct quoit_mpmc *ring, int node)
 	lane->degraded = region.degraded;
 	registry->regions[index] = region;
 	ring->lanes[index] = lane;
-	return 0;
+	return rc;
 }
 
 /* A lane that was left, on `node` unless it is below 0; lane_count if there is none. */

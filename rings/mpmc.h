@@ -164,7 +164,7 @@ QUOIT_MUST_CHECK int quoit_mpmc_attach_group(struct quoit_mpmc *ring, struct quo
 /*
  * Become a member of the ring's group: gives the place in it. See quoit_spmc_join().
  * Thread: a consumer's, while producers run.   Owns: as there.   Errors: -EUSERS if all places are
- * taken.   Cost: a lock, and a fence for each lane.
+ * taken.
  */
 QUOIT_MUST_CHECK int quoit_mpmc_join(struct quoit_mpmc *ring, struct quoit_notify *notify);
 

@@ -81,11 +81,8 @@ static bool settle(struct quoit_spmc *ring)
 
 int quoit_spmc_join(struct quoit_spmc *ring, struct quoit_notify *notify)
 {
-	const int place = quoit_group_join(ring->lane.group, notify);
-
-	if (place >= 0)
-		(void)settle(ring); /* who looked too early has published before: we shall see it */
-	return place;
+	/* Who looked too early has published before: the look behind quoit_wake_arm() sees it. */
+	return quoit_group_join(ring->lane.group, notify);
 }
 
 int quoit_spmc_leave(struct quoit_spmc *ring, int place)

@@ -100,8 +100,8 @@ QUOIT_HOT void quoit_spmc_attach(struct quoit_spmc *ring, struct quoit_notify *n
 QUOIT_MUST_CHECK int quoit_spmc_attach_group(struct quoit_spmc *ring, struct quoit_group *group);
 
 /*
- * Become a member of the ring's group: gives the place in it. Look at the ring before you sleep:
- * what was published before has rung others, or nobody.
+ * Become a member of the ring's group: gives the place in it. Look at the ring behind
+ * quoit_wake_arm() before you sleep: what was published before has rung others, or nobody.
  * Thread: a consumer's, while the producer runs.   Owns: `notify` stays until quoit_spmc_leave()
  * has given 0.   Errors: -EUSERS if all places are taken.
  */

@@ -33,7 +33,9 @@
 
 BEGIN {
 	orders = "^quoit_(load_acquire|store_release|exchange|add|cas|cas_release)$"
-	fences = "^quoit_(fence_full|wake_fence|event_fence)$"
+	# The marks around a ring of the bell are fences, too: see rings/notify.h.
+	fences = "^(quoit_(fence_full|wake_fence|event_fence)|" \
+		"quoit__notify_(begin|end|enter|leave))$"
 	signals = "^(quoit_notify_ring|quoit_wake_(arm|disarm)|quoit_event_(signal|wake)|" \
 		"quoit__event_tell|quoit__(spsc|lane)_notify|quoit__[a-z]*_wake_reader|" \
 		"wake_reader|quoit__sys_futex_wake)$"

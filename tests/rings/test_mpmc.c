@@ -30,14 +30,12 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 int __real_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 
-static int steps_left = -1; /* below 0: any number */
+static int steps_left = -1; /* until one is refused; below 0: none is */
+static bool is_all_refused;
 
 static bool is_refused(void)
 {
-	if (!steps_left)
-		return true;
-	steps_left--;
-	return false;
+	return is_all_refused || (steps_left >= 0 && !steps_left--);
 }
 
 void *__wrap_calloc(size_t n, size_t bytes)
@@ -74,9 +72,9 @@ static void a_ring_without_memory_is_not_made_and_leaves_nothing(void **state)
 	quoit_mpmc_destroy(NULL);
 
 	/* The most that may be asked for is refused by the machine, not by the ring. */
-	steps_left = 0;
 	options.producers_most = options.consumers_most = INT32_MAX;
 	options.slot_bytes = INT32_MAX;
+	is_all_refused = true;
 	assert_int_equal(quoit_mpmc_create(&options, &ring), -ENOMEM);
 	options.slot_bytes++;
 	assert_int_equal(quoit_mpmc_create(&options, &ring), -EINVAL);
@@ -86,7 +84,7 @@ static void a_ring_without_memory_is_not_made_and_leaves_nothing(void **state)
 	options.producers_most = 1;
 	options.consumers_most++;
 	assert_int_equal(quoit_mpmc_create(&options, &ring), -EINVAL);
-	steps_left = -1;
+	is_all_refused = false;
 }
 
 /* --- seats ----------------------------------------------------------------------------------- */

@@ -170,6 +170,21 @@ static void a_consumer_stays_on_a_lane_for_a_while_and_then_goes_on(void **state
 	end(&f);
 }
 
+/* However large a block is: others have their turn. */
+static void a_claim_is_no_longer_than_the_stay(void **state)
+{
+	struct quoit_mpmc_options options = plain;
+	struct fixture f;
+
+	(void)state;
+	options.block_slots = 1024;
+	start(&f, &options, 1, 1);
+	assert_int_equal(send(&f, 0, 1024), 1024);
+	assert_int_equal(consume_once(&f, 0, 1024), 0);
+	assert_int_equal(f.got[0], QUOIT_MPMC_ROTATE);
+	end(&f);
+}
+
 /* D-24: after a commit of 1000 and four claims of 250 the seed held a lane for the hottest. */
 static void help_goes_to_the_fullest_lane(void **state)
 {
@@ -274,6 +289,7 @@ int main(void)
 		cmocka_unit_test(shards_are_as_wide_as_asked),
 		cmocka_unit_test(a_shard_is_no_wider_than_the_lanes_that_have_producers),
 		cmocka_unit_test(a_consumer_stays_on_a_lane_for_a_while_and_then_goes_on),
+		cmocka_unit_test(a_claim_is_no_longer_than_the_stay),
 		cmocka_unit_test(help_goes_to_the_fullest_lane),
 		cmocka_unit_test(help_stays_for_what_it_has_seen_and_no_longer),
 		cmocka_unit_test(help_goes_to_lanes_of_the_own_node_first_if_asked),

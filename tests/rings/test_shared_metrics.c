@@ -21,9 +21,35 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <quoit/rings/lane.h>
+
+static bool loses_claims;
+
+static enum quoit_claim_status claim_or_lose(struct quoit_lane *lane, uint64_t *tail_seen,
+					     size_t most, struct quoit_claim *claim)
+{
+	return loses_claims ? QUOIT_CLAIM_LOST : quoit_lane_claim(lane, tail_seen, most, claim);
+}
+
+#define quoit_lane_claim claim_or_lose
+
 #include <quoit/rings/abi.c>
 #include <quoit/rings/lane.c>
+#include <quoit/rings/lane_wait.h>
+
+static bool is_closed_before_it_reserves;
+
+static size_t reserve_late(struct quoit_lane *lane, size_t want, size_t *at)
+{
+	if (is_closed_before_it_reserves)
+		quoit_lane_close(lane);
+	return quoit_lane_reserve(lane, want, at);
+}
+
+#define quoit_lane_reserve reserve_late
 #include <quoit/rings/lane_wait.c>
+#undef quoit_lane_reserve
+
 #include <quoit/rings/mpmc.c>
 #include <quoit/rings/mpmc_search.c>
 #include <quoit/rings/shared_wait.c>
@@ -147,6 +173,64 @@ static void refusals_and_waits_are_counted(void **state)
 }
 
 /* The two put together. */
+static uint64_t producer_waits(struct fixture *f)
+{
+	return look(f, 0)->producer_waits;
+}
+
+/* Neither what is granted at once nor what never can be. */
+static void backing_off_counts_as_a_wait_only_where_it_backs_off(void **state)
+{
+	static struct fixture f;
+	struct quoit_lane *const lane = &f.q.ring.lane;
+	uint64_t spins;
+	size_t at;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(quoit_lane_reserve_backoff(lane, CAPACITY, &at), CAPACITY);
+	quoit_lane_commit(lane, CAPACITY);
+	assert_int_equal(quoit_lane_reserve_backoff(lane, 0, &at), 0);
+	assert_int_equal(quoit_lane_reserve_backoff(lane, CAPACITY + 1, &at), 0);
+	assert_int_equal(producer_waits(&f), 0);
+	assert_int_equal(quoit_lane_reserve_backoff(lane, 1, &at), 0);
+	assert_int_equal(producer_waits(&f), 1);
+	spins = f.now.producer_spins;
+	assert_true(spins > 0);
+	quoit_lane_close(lane);
+	assert_int_equal(quoit_lane_reserve_backoff(lane, 1, &at), 0);
+	assert_int_equal(producer_waits(&f), 2);
+	assert_int_equal(f.now.producer_spins, spins); /* at once */
+	assert_int_equal(lane->bells_saved, 0);	       /* nobody has one */
+}
+
+static void room_that_is_there_is_no_wait_and_publishes_nothing(void **state)
+{
+	static struct fixture f;
+	struct quoit_lane *const lane = &f.q.ring.lane;
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_SPIN, .deadline_ns = 1};
+	uint64_t out[CAPACITY];
+	size_t at, granted = 77;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(quoit_lane_reserve(lane, 1, &at), 1);
+	quoit_lane_commit_later(lane, 1);
+	assert_int_equal(quoit_lane_wait_space(lane, 4, &how), 0);
+	assert_true(quoit_lane_is_unpublished(lane));
+	assert_int_equal(producer_waits(&f), 0);
+	assert_int_equal(quoit_lane_reserve(lane, CAPACITY - 1, &at), CAPACITY - 1);
+	quoit_lane_commit_later(lane, CAPACITY - 1);
+	assert_int_equal(quoit_lane_wait_space(lane, 1, &how), -ETIMEDOUT);
+	assert_false(quoit_lane_is_unpublished(lane));
+	assert_int_equal(producer_waits(&f), 1);
+	assert_int_equal(shared_steal(&f.c[0], out, CAPACITY), CAPACITY);
+	is_closed_before_it_reserves = true;
+	assert_int_equal(quoit_lane_reserve_wait(lane, 1, &how, &at, &granted), -ESHUTDOWN);
+	is_closed_before_it_reserves = false;
+	assert_int_equal(granted, 77);
+}
+
 static void meters_of_several_consumers_add_up(void **state)
 {
 	static struct fixture f;
@@ -267,6 +351,42 @@ static void claims_lost_to_others_are_counted(void **state)
 	assert_int_equal(sum.claims_lost, lost);
 }
 
+static void a_claim_that_others_were_faster_with_counts_and_an_empty_ring_does_not(void **state)
+{
+	const struct quoit_mpmc_options options = {.capacity_slots = CAPACITY,
+						   .producers_most = 1,
+						   .consumers_most = 1,
+						   .node = QUOIT_MPMC_ANYWHERE};
+	struct quoit_meter meter = {0};
+	struct quoit_metrics now;
+	struct quoit_claim claim;
+	struct jobs_producer p;
+	struct jobs_consumer c;
+	struct jobs q;
+
+	(void)state;
+	assert_int_equal(jobs_create(&q, &options), 0);
+	assert_int_equal(jobs_register_producer(&q, &p), 0);
+	assert_int_equal(jobs_register_consumer(&q, &c), 0);
+	assert_int_equal(quoit_mpmc_attach_meter(&c.seat, &meter), 0);
+	assert_int_equal(quoit_mpmc_claim(&c.seat, 1, &claim), QUOIT_CLAIM_EMPTY);
+	quoit_meter_read(&meter, &now);
+	assert_int_equal(now.claims_lost, 0);
+	assert_true(jobs_send_one(&p, &(uint64_t){1}));
+	loses_claims = true;
+	assert_int_equal(quoit_mpmc_claim(&c.seat, 1, &claim), QUOIT_CLAIM_LOST);
+	loses_claims = false;
+	quoit_meter_read(&meter, &now);
+	assert_int_equal(now.claims_lost, 1);
+	assert_int_equal(c.seat.races_lost, 3);	  /* in its shard, in the fullest, in all */
+	assert_int_equal(c.seat.from_fullest, 0); /* where it has got nothing */
+	assert_int_equal(quoit_mpmc_claim(&c.seat, 1, &claim), QUOIT_CLAIM_GOT);
+	quoit_mpmc_release(&c.seat, &claim, 1);
+	jobs_deregister_producer(&p);
+	jobs_deregister_consumer(&c);
+	quoit_mpmc_destroy(q.ring);
+}
+
 static void each_mpmc_producer_and_consumer_has_a_meter_of_its_own(void **state)
 {
 	const struct quoit_mpmc_options options = {.capacity_slots = CAPACITY,
@@ -315,10 +435,14 @@ int main(void)
 		cmocka_unit_test(items_and_batches_are_counted_by_the_lane_and_by_each_consumer),
 		cmocka_unit_test(a_claim_is_held_from_its_beginning_to_its_give_back),
 		cmocka_unit_test(refusals_and_waits_are_counted),
+		cmocka_unit_test(backing_off_counts_as_a_wait_only_where_it_backs_off),
+		cmocka_unit_test(room_that_is_there_is_no_wait_and_publishes_nothing),
 		cmocka_unit_test(meters_of_several_consumers_add_up),
 		cmocka_unit_test(blocks_that_are_stepped_over_are_not_counted_as_sent),
 		cmocka_unit_test(who_has_no_meter_counts_nothing),
 		cmocka_unit_test(claims_lost_to_others_are_counted),
+		cmocka_unit_test(
+			a_claim_that_others_were_faster_with_counts_and_an_empty_ring_does_not),
 		cmocka_unit_test(each_mpmc_producer_and_consumer_has_a_meter_of_its_own),
 	};
 

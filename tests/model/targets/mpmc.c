@@ -389,7 +389,7 @@ const struct model_case model_mpmc_cases[] = {
 		.ends = true),
 	BOUNDED("a lane is taken over, closed by somebody else", over, 2, 1, 2, 0, .producers = 2,
 		.lanes = 1, .items = 1, .ends = true),
-	BOUNDED("a lane is taken over, and committed to after the close", over_late, 2, 1, 2, 0,
+	BOUNDED("a lane is taken over, and committed to after the close", over_late, 2, 1, 2, 1,
 		.producers = 2, .lanes = 1, .items = 1, .ends = true),
 	CORRECT("shards are dealt while a consumer searches", dealt, 2, 1, .producers = 2,
 		.lanes = 2, .registers = true),

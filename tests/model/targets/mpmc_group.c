@@ -97,6 +97,16 @@ static void setup2(const void *arg)
 	setup_with(2);
 }
 
+/* The second reader makes its notifier, and joins, while the producers run. */
+static void setup_late(const void *arg)
+{
+	struct reader *const r = &s.readers[1];
+
+	setup(arg);
+	quoit__group_put(&s.group, r->place, NULL);
+	r->notify = (struct quoit_notify){NULL, -1};
+}
+
 static void produce(const struct plan *plan, unsigned self)
 {
 	struct quoit_mpmc_producer *const p = &s.producers[self];
@@ -200,6 +210,15 @@ static void reader1(const void *arg)
 	read_on(arg, 1);
 }
 
+static void late(const void *arg)
+{
+	struct reader *const r = &s.readers[1];
+
+	r->notify = (struct quoit_notify){&r->wake, 1};
+	r->place = quoit_mpmc_join(s.ring, &r->notify);
+	read_on(arg, 1);
+}
+
 /* Arms and leaves, as a loop does that has other things to do. */
 static void quitter(const void *arg)
 {
@@ -207,6 +226,46 @@ static void quitter(const void *arg)
 
 	quoit_wake_arm(&r->wake);
 	leave(arg, r);
+}
+
+/* The ring's one reader, who waits for the close and for nothing else. */
+static void setup_bell(const void *arg)
+{
+	struct reader *const r = &s.readers[0];
+	const struct quoit_mpmc_options options = {.slot_bytes = 8,
+						   .capacity_slots = 2,
+						   .block_slots = 1,
+						   .producers_most = 1,
+						   .consumers_most = 1,
+						   .node = QUOIT_MPMC_ANYWHERE};
+
+	(void)arg;
+	model_arena(s.arena, sizeof(s.arena));
+	r->notify = (struct quoit_notify){&r->wake, 0};
+	if (quoit_mpmc_create(&options, &s.ring))
+		__builtin_trap();
+	quoit_mpmc_attach(s.ring, &r->notify);
+	if (quoit_mpmc_register_producer(s.ring, &s.producers[0]))
+		__builtin_trap();
+}
+
+static void closer(const void *arg)
+{
+	(void)arg;
+	quoit_mpmc_close(s.ring);
+}
+
+static void who_waits_for_the_close(const void *arg)
+{
+	struct reader *const r = &s.readers[0];
+
+	(void)arg;
+	while (!quoit_mpmc_is_closed(s.ring)) {
+		quoit_wake_arm(&r->wake);
+		if (!quoit_mpmc_is_closed(s.ring))
+			model_wait(&r->notify);
+		quoit_wake_disarm(&r->wake);
+	}
 }
 
 static void finish(const void *arg)
@@ -230,8 +289,11 @@ TARGET(one_lane, setup, finish, THREAD(producer0), THREAD(reader0), THREAD(reade
 TARGET(two_lanes, setup2, finish, THREAD(producer0), THREAD(producer1), THREAD(reader0),
        THREAD(reader1));
 TARGET(one_reader, setup2, finish, THREAD(producer0), THREAD(producer1), THREAD(reader0));
+TARGET(comes, setup_late, finish, THREAD(producer0), THREAD(reader0), THREAD(late));
 TARGET(quits, setup2, finish, THREAD(producer0), THREAD(producer1), THREAD(quitter),
        THREAD(reader1));
+
+TARGET(closes, setup_bell, finish, THREAD(closer), THREAD(who_waits_for_the_close));
 
 #define NEVER_RUNG  "no bell rings"
 #define TOGETHER    .items = 2, .wants = {1, 1}
@@ -243,6 +305,8 @@ const struct model_case model_mpmc_group_cases[] = {
 	BOUNDED("one lane, two readers, one item each", one_lane, 2, 1, 2, 0, TOGETHER),
 	BOUNDED("two lanes, one reader who takes all of it", one_reader, 2, 1, 2, 0, ALL_OF_IT),
 	BOUNDED("two lanes, two readers, one item each", two_lanes, 2, 0, 1, 0, A_LANE_EACH),
+	BOUNDED("one of two joins while the producer runs", comes, 3, 1, 2, 0, TOGETHER),
+	BOUNDED("closed while the reader is about to sleep", closes, 4, 2, 3, 1, .items = 0),
 	BOUNDED("one of two leaves while two producers run", quits, 2, 0, 1, 0, ONE_QUITS),
 
 	BREAKS("no fence at the producer", one_reader, NEVER_RUNG, "quoit_wake_fence", MODEL_FENCE,
