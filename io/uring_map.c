@@ -167,10 +167,11 @@ int quoit_queues_map(struct quoit_uring *uring, const struct io_uring_params *pa
 /* Where are the pages of a mapping that is the kernel's? What it does not tell is not known. */
 static unsigned look_at(void *base, size_t bytes, int node)
 {
-	struct quoit_region view = {.base = base, .bytes = whole_pages(bytes), .node = node};
+	struct quoit_mem_residency seen;
 
-	(void)quoit_region_verify(&view, 0);
-	return view.degraded & QUOIT_REGION_ABSENT ? QUOIT_REGION_UNVERIFIED : view.degraded;
+	if (quoit_mem_residency(base, bytes, &seen) < 0 || seen.absent || seen.unknown)
+		return QUOIT_REGION_UNVERIFIED;
+	return seen.on_node[node] == seen.pages ? 0 : QUOIT_REGION_ELSEWHERE;
 }
 
 void quoit_queues_verify(struct quoit_uring *uring, int node)

@@ -53,7 +53,7 @@ static struct {
 	unsigned hugepage; /* advice given */
 	void *named;
 	size_t named_bytes;
-	const char *name;
+	char name[80];
 } seen;
 
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
@@ -127,7 +127,7 @@ int __wrap_prctl(int option, unsigned long kind, void *base, size_t bytes, const
 {
 	seen.named = option == 0x53564d41 && kind == 0 ? base : NULL;
 	seen.named_bytes = bytes;
-	seen.name = name;
+	snprintf(seen.name, sizeof(seen.name), "%s", name);
 	return __real_prctl(option, kind, base, bytes, name);
 }
 
@@ -462,13 +462,14 @@ static void a_region_is_named_in_the_map(void **state)
 	(void)state;
 	struct quoit_region r;
 	const struct quoit_region_options o = {
-		.bytes = 5 * page_bytes(), .node = home, .name = "quoit test"};
+		.bytes = 5 * page_bytes(), .node = home, .name = "quoit [test]"};
 	assert_int_equal(quoit_region_open(&r, &o, NULL), 0);
 	assert_int_equal(r.degraded & ~(unsigned)QUOIT_REGION_ELSEWHERE, 0);
 	assert_ptr_equal(seen.named, r.base);
 	assert_int_equal(seen.named_bytes, r.bytes);
-	assert_string_equal(seen.name, "quoit test");
-	const bool named = has_name(r.base, "[anon:quoit test]");
+	assert_string_equal(seen.name, "quoit _test_"); /* the kernel takes no brackets */
+	const bool named = has_name(r.base, "[anon:quoit _test_]");
+	assert_int_equal(named, r.named);
 	/* Kernels before 5.17, and some after, keep no names. */
 	const bool can = !prctl(0x53564d41, 0, r.base, r.bytes, "quoit other");
 	quoit_region_close(&r);
