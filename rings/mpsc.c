@@ -279,10 +279,11 @@ static void give_back(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane)
 }
 
 /*
- * Take a lane that the consumer has read to its end but could not put on the list, because somebody
- * held the lock: it may have fallen asleep since, and nobody would wake it for this.
+ * Take any lane that is free, or that the consumer has read to its end but could not put on the
+ * list, because somebody held the lock: it may have fallen asleep since, and nobody would wake it
+ * for this.
  */
-static struct quoit__mpsc_home *take_drained(struct quoit_mpsc *channel)
+static struct quoit__mpsc_home *take_any(struct quoit_mpsc *channel)
 {
 	for (uint32_t id = 0; id < quoit_mpsc_lanes(channel); id++) {
 		struct quoit_mpsc_lane *const lane = quoit__mpsc_lane(channel, id);
@@ -304,9 +305,7 @@ static int find_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_ho
 	if (!home && quoit_mpsc_lanes(channel) < seats->options.producers_most)
 		rc = make_lane(channel, node, &home);
 	if (!home)
-		home = take_free(seats, -1);
-	if (!home)
-		home = take_drained(channel);
+		home = take_any(channel);
 	if (!home)
 		return rc;
 	*found = home;
@@ -394,12 +393,12 @@ void quoit__mpsc_retire(struct quoit_mpsc *channel, struct quoit_mpsc_lane *lane
 	if (state != QUOIT_MPSC_DRAINED) {
 		if (!quoit_spsc_is_drained(&lane->ring))
 			return;
-		/* leave: pairs with take_drained() */
+		/* leave: pairs with take_any() */
 		quoit_store_release(&lane->state, QUOIT_MPSC_DRAINED);
 	}
 	if (pthread_mutex_trylock(&channel->seats->lock))
 		return;					    /* we shall look again */
-	if (quoit_load(&lane->state) == QUOIT_MPSC_DRAINED) /* else take_drained() was here */
+	if (quoit_load(&lane->state) == QUOIT_MPSC_DRAINED) /* else take_any() was here */
 		give_back(channel, lane);
 	quoit__mpsc_unlock(channel);
 }

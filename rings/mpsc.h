@@ -18,7 +18,7 @@
  * edge   released by                        acquired by                      carries
  * enter  quoit_directory_add                quoit_directory_count            a new lane
  * seat   seat_producer: state               quoit__mpsc_retire: state        a lane used again
- * leave  quoit__mpsc_retire: state          take_drained: state              a lane read to its end
+ * leave  quoit__mpsc_retire: state          take_any: state              a lane read to its end
  * close  quoit_mpsc_close: closed           quoit_mpsc_is_closed: closed     all lanes are closed
  * gone   quoit_mpsc_deregister: producers   quoit_mpsc_producers: producers  "it touches nothing"
  *

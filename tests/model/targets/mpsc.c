@@ -131,6 +131,38 @@ static void producer1(const void *arg)
 	come_and_go(arg, 1);
 }
 
+/* The only lane was used and read to its end before, so that it is free. */
+static void setup_left(const void *arg)
+{
+	struct quoit_mpsc_producer before;
+	uint64_t item;
+
+	setup(arg);
+	if (quoit_mpsc_register(s.channel, &before) || quoit_mpsc_deregister(&before) ||
+	    quoit_mpsc_recv(s.channel, &item, 1))
+		__builtin_trap();
+}
+
+static void newcomer(const void *arg)
+{
+	struct quoit_mpsc_producer producer;
+
+	(void)arg;
+	if (quoit_mpsc_register(s.channel, &producer) == -EUSERS)
+		return; /* the consumer has not looked yet, and holds the lock */
+	model_check(quoit_load(&producer.lane->state) == QUOIT_MPSC_LIVE,
+		    "a lane in use is taken for a free one");
+	model_check(!quoit_mpsc_deregister(&producer), "deregistering was refused");
+}
+
+static void looker(const void *arg)
+{
+	uint64_t item;
+
+	(void)arg;
+	model_check(!quoit_mpsc_recv(s.channel, &item, 1), "an item that was never sent");
+}
+
 /* One after the other, the second when there is a lane. */
 static void both_producers(const void *arg)
 {
@@ -324,6 +356,7 @@ TARGET(asleep2, setup_sleeping, finish, THREAD(producer0), THREAD(producer1), TH
 TARGET(asleep_closed, setup_sleeping, finish, THREAD(producer0), THREAD(sleeper), THREAD(closer));
 TARGET(again, setup, finish, THREAD(both_producers), THREAD(producer2), THREAD(consumer));
 TARGET(asleep_again, setup_sleeping, finish, THREAD(both_producers), THREAD(sleeper));
+TARGET(left, setup_left, NULL, THREAD(newcomer), THREAD(looker));
 TARGET(full, setup, NULL, THREAD(producer0), THREAD(closer));
 TARGET(asked, setup, finish_asked, THREAD(producer0), THREAD(closer), THREAD(asker));
 TARGET(nobody, setup_sleeping, finish, THREAD(sleeper), THREAD(closer));
@@ -360,6 +393,8 @@ const struct model_case model_mpsc_cases[] = {
 	BOUNDED("the notifier is changed", changed, 3, 1, 2, 1, ONE, .items = 1),
 	BOUNDED("the notifier is changed, and the end", changed_closed, 2, 1, 2, 0, ONE, .items = 1,
 		.ends = true),
+	CORRECT("a free lane is taken while the consumer looks at it", left, 2, 2,
+		.producers_most = 1),
 	CORRECT("a full lane is closed", full, 2, 1, ONE, .items = 3),
 	CORRECT("closed, and nobody comes", asked, 1, 1, ONE, .items = 1),
 	CORRECT("a handle is void afterwards", one, 1, 0, ONE, .items = 1, .copies = true),
@@ -382,6 +417,10 @@ const struct model_case model_mpsc_cases[] = {
 	       MODEL_DROPPED, .producers = 3, .producers_most = 1, .items = 1, .leaves = 2),
 	BREAKS("a lane in use is not marked", full, "broken", "seat_producer", MODEL_STORE,
 	       MODEL_DROPPED, ONE, .items = 3),
+	BREAKS("a lane in use is marked relaxed", left, "taken for a free one", "seat_producer",
+	       MODEL_STORE, MODEL_RELAXED, .producers_most = 1),
+	BREAKS("the mark of a lane is read relaxed", left, "taken for a free one",
+	       "quoit__mpsc_retire", MODEL_LOAD, MODEL_RELAXED, .producers_most = 1),
 	BREAKS("a generation stays", one, "a void handle", "quoit_mpsc_deregister", MODEL_STORE,
 	       MODEL_DROPPED, ONE, .items = 1, .copies = true),
 	BREAKS("no fence at the publisher (D-01)", asleep, "no bell rings", "quoit_wake_fence",
