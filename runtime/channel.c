@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <quoit/numa/clock.h>
+#include <quoit/rings/wait.h>
 
 static struct quoit__channel *inside(struct quoit_channel *channel)
 {
@@ -190,6 +191,16 @@ static size_t handle_last(struct quoit__channel *c, size_t most)
 	return done;
 }
 
+/*
+ * Who is about to ring will have rung soon, unless it was put off its cpu in that moment: then it
+ * needs one, perhaps ours.
+ */
+static void ask_to_leave(struct quoit__channel *c)
+{
+	if (!try_to_leave(c, true))
+		quoit_yield();
+}
+
 static size_t dispatch(struct quoit_source *source, size_t budget)
 {
 	struct quoit__channel *const c = quoit_container_of(source, struct quoit__channel, source);
@@ -197,7 +208,7 @@ static size_t dispatch(struct quoit_source *source, size_t budget)
 
 	QUOIT_ASSERT(!c->running); /* its handler must not turn the loop */
 	if (c->state != QUOIT__CHANNEL_IN) {
-		(void)try_to_leave(c, true);
+		ask_to_leave(c);
 		return 0;
 	}
 	if (quoit_unlikely(c->ending))

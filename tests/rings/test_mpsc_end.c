@@ -109,7 +109,9 @@ static void a_reset_channel_begins_again(void **state)
 		quoit_mpsc_close(f->q.channel);
 		for (uint32_t i = 0; i < 3; i++)
 			assert_int_equal(numbers_deregister(&f->p[i]), 0);
+		quoit__mpsc_lane(f->q.channel, 1)->skip = 7; /* as if it had long been idle */
 		assert_int_equal(quoit_mpsc_reset(f->q.channel), 0);
+		assert_int_equal(quoit__mpsc_lane(f->q.channel, 1)->skip, 0);
 		assert_int_equal(quoit_mpsc_reset(f->q.channel), 0);
 		assert_true(quoit_mpsc_is_empty(f->q.channel));
 		assert_false(quoit_mpsc_is_closed(f->q.channel));

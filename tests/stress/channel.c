@@ -5,9 +5,10 @@
  *
  * Each kind in turn: MOVERS threads with a loop each share RINGS rings (SPSC, MPSC) through a
  * shelf, or are the consumers of one ring (SPMC, MPMC) and leave and rejoin its group. Producers
- * pause now and then, so that the loops sleep. An item tells its producer and number: none may be
- * lost, doubled, or out of its producer's order, of which each reader of a shared ring has a part.
- * Both sides sum up the items, mixed, so that a loss and a doubling do not make up for each other.
+ * send one to 64 items at a time, and pause now and then, so that the loops sleep. An item tells
+ * its producer and number: none may be lost, doubled, or out of its producer's order, of which each
+ * reader of a shared ring has a part. Both sides sum up the items, mixed, so that a loss and a
+ * doubling do not make up for each other.
  *
  * SOAK_COUNT is how many items each kind carries, if not a few (SEED= replays the pauses).
  */
@@ -29,11 +30,12 @@ QUOIT_MPSC(post, uint64_t);
 QUOIT_SPMC(deal, uint64_t);
 QUOIT_MPMC(pool, uint64_t);
 
-#define LOOPS	  8
-#define RINGS	  4 /* of SPSC and MPSC, on the shelf */
-#define PRODUCERS 8
-#define SLOTS	  256
-#define MOVE_RUNS 40 /* runs that a loop handles before it lets go */
+#define LOOPS	   8
+#define RINGS	   4 /* of SPSC and MPSC, on the shelf */
+#define PRODUCERS  8
+#define SLOTS	   256
+#define BATCH_MOST 64
+#define MOVE_RUNS  40 /* runs that a loop handles before it lets go */
 
 enum kind {
 	SPSC,
@@ -86,11 +88,11 @@ static unsigned producers(void)
 	return s.kind == SPSC ? RINGS : s.kind == SPMC ? 1 : PRODUCERS;
 }
 
-static void pause_now_and_then(struct random *dice)
+static void pause_now_and_then(struct random *dice, size_t sent)
 {
 	const struct timespec nap = {.tv_nsec = 50000};
 
-	if (random_below(dice, 2048) == 0)
+	if (random_below(dice, 2048) < sent)
 		nanosleep(&nap, NULL);
 }
 
@@ -99,18 +101,38 @@ struct end {
 	struct pool_producer mpmc;
 };
 
-static bool send_one(unsigned self, struct end *end, const uint64_t *item)
+static size_t send_some(unsigned self, struct end *end, const uint64_t *items, size_t n)
 {
 	switch (s.kind) {
 	case SPSC:
-		return line_send_one(&s.rings[self].spsc, item);
+		return line_send(&s.rings[self].spsc, items, n);
 	case MPSC:
-		return post_send_one(&end->mpsc, item);
+		return post_send(&end->mpsc, items, n);
 	case SPMC:
-		return deal_send_one(&s.spmc, item);
+		return deal_send(&s.spmc, items, n);
 	default:
-		return pool_send_one(&end->mpmc, item);
+		return pool_send(&end->mpmc, items, n);
 	}
+}
+
+/* One to BATCH_MOST items, from number `first` on, however full the ring is. Gives how many. */
+static size_t send_batch(unsigned self, struct end *end, struct random *dice, uint64_t first)
+{
+	const size_t n = quoit_min(1 + random_below(dice, BATCH_MOST), s.items - first);
+	uint64_t items[BATCH_MOST];
+
+	for (size_t i = 0; i < n; i++) {
+		items[i] = (uint64_t)self << 48 | (first + i);
+		s.sent[self] += random_mix(items[i]);
+	}
+	for (size_t sent = 0; sent < n;) {
+		const size_t more = send_some(self, end, items + sent, n - sent);
+
+		if (!more)
+			quoit_yield();
+		sent += more;
+	}
+	return n;
 }
 
 static int begin(unsigned self, struct end *end)
@@ -142,13 +164,11 @@ static void *produce_worker(void *ctx)
 	if (begin(self, &end))
 		return "registering failed";
 	s.sent[self] = 0;
-	for (uint64_t i = 0; i < s.items; i++) {
-		const uint64_t item = (uint64_t)self << 48 | i;
+	for (uint64_t i = 0; i < s.items;) {
+		const size_t n = send_batch(self, &end, &dice, i);
 
-		while (!send_one(self, &end, &item))
-			quoit_yield();
-		s.sent[self] += random_mix(item);
-		pause_now_and_then(&dice);
+		i += n;
+		pause_now_and_then(&dice, n);
 	}
 	return finish(self, &end) ? "finishing failed" : NULL;
 }
