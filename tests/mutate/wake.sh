@@ -160,7 +160,8 @@ bells()
 sleeping()
 {
 	begin "the look between arming and sleeping"
-	edit runtime/rest.c quoit_loop_rest 'if (quoit_loop_has_news(loop))' 'if (false)'
+	edit runtime/rest.c quoit_loop_rest 'if (quoit_loop_has_news(loop) || stop_goes_on(loop))' \
+		'if (false)'
 	judge runtime/test_loop_sleep
 
 	begin "the arming"
@@ -169,7 +170,7 @@ sleeping()
 
 	begin "the arming after the look instead of before it"
 	edit runtime/rest.c quoit_loop_rest 'quoit_wake_arm(&loop->wake);' ''
-	edit runtime/rest.c quoit_loop_rest 'if (quoit_loop_has_news(loop))' \
+	edit runtime/rest.c quoit_loop_rest 'if (quoit_loop_has_news(loop) || stop_goes_on(loop))' \
 		'if (quoit_loop_has_news(loop) || (quoit_wake_arm(\&loop->wake), false))'
 	judge runtime/test_loop_sleep
 
