@@ -169,7 +169,7 @@ static unsigned look_at(void *base, size_t bytes, int node)
 {
 	struct quoit_mem_residency seen;
 
-	if (quoit_mem_residency(base, bytes, &seen) < 0 || seen.absent || seen.unknown)
+	if (quoit_mem_read_residency(base, bytes, &seen) < 0 || seen.absent || seen.unknown)
 		return QUOIT_REGION_UNVERIFIED;
 	return seen.on_node[node] == seen.pages ? 0 : QUOIT_REGION_ELSEWHERE;
 }

@@ -82,7 +82,7 @@ static void count_page(struct quoit_mem_residency *r, int status)
 		r->on_node[status]++;
 }
 
-int quoit_mem_residency(const void *p, size_t bytes, struct quoit_mem_residency *r)
+int quoit_mem_read_residency(const void *p, size_t bytes, struct quoit_mem_residency *r)
 {
 	const uintptr_t page = quoit__sys_page_bytes();
 	const uintptr_t first = (uintptr_t)p & ~(page - 1);

@@ -65,8 +65,8 @@ int quoit_mem_node_of(const void *p);
  *
  * Errors: -EPERM, -ENOSYS in a sandbox; `r` is untouched then.   Cost: a system call per 512 pages.
  */
-QUOIT_MUST_CHECK int quoit_mem_residency(const void *p, size_t bytes,
-					 struct quoit_mem_residency *r);
+QUOIT_MUST_CHECK int quoit_mem_read_residency(const void *p, size_t bytes,
+					      struct quoit_mem_residency *r);
 
 /*
  * Bring the pages in and keep them from being swapped out. They are whole pages, and locks do not

@@ -133,7 +133,7 @@ int64_t quoit_region_verify(struct quoit_region *r, size_t verify_pages);
 /*
  * How many of its pages lie on each node: for a report, also of a region without a policy.
  *
- * Errors: those of quoit_mem_residency().   Cost: a system call per 512 pages.
+ * Errors: those of quoit_mem_read_residency().   Cost: a system call per 512 pages.
  */
 QUOIT_MUST_CHECK int quoit_region_residency(const struct quoit_region *r,
 					    struct quoit_mem_residency *residency);

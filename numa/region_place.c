@@ -181,5 +181,5 @@ int64_t quoit_region_verify(struct quoit_region *r, size_t verify_pages)
 
 int quoit_region_residency(const struct quoit_region *r, struct quoit_mem_residency *residency)
 {
-	return quoit_mem_residency(r->base, r->bytes, residency);
+	return quoit_mem_read_residency(r->base, r->bytes, residency);
 }

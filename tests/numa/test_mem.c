@@ -206,12 +206,12 @@ static void looking_tells_where_pages_are_and_brings_none_in(void **state)
 	need(granted.tell, "move_pages");
 	struct quoit_mem_residency r;
 	assert_int_equal(quoit_mem_node_of(memory), -ENOENT);
-	assert_int_equal(quoit_mem_residency(memory, PAGES * page_bytes(), &r), 0);
+	assert_int_equal(quoit_mem_read_residency(memory, PAGES * page_bytes(), &r), 0);
 	assert_int_equal(r.pages, PAGES);
 	assert_int_equal(r.absent, PAGES);
 	for (size_t i = 0; i < PAGES; i += 3)
 		page_at(i)[0] = 1;
-	assert_int_equal(quoit_mem_residency(memory, PAGES * page_bytes(), &r), 0);
+	assert_int_equal(quoit_mem_read_residency(memory, PAGES * page_bytes(), &r), 0);
 	size_t here = 0;
 	for (size_t node = 0; node < QUOIT_NODES_MAX; node++)
 		here += r.on_node[node];
@@ -229,13 +229,13 @@ static void every_page_that_is_touched_on_is_counted(void **state)
 	need(granted.tell, "move_pages");
 	const size_t page = page_bytes();
 	struct quoit_mem_residency r;
-	assert_int_equal(quoit_mem_residency(memory + page - 1, 2, &r), 0);
+	assert_int_equal(quoit_mem_read_residency(memory + page - 1, 2, &r), 0);
 	assert_int_equal(r.pages, 2);
-	assert_int_equal(quoit_mem_residency(memory + page - 1, 1, &r), 0);
+	assert_int_equal(quoit_mem_read_residency(memory + page - 1, 1, &r), 0);
 	assert_int_equal(r.pages, 1);
-	assert_int_equal(quoit_mem_residency(memory, 2 * page, &r), 0);
+	assert_int_equal(quoit_mem_read_residency(memory, 2 * page, &r), 0);
 	assert_int_equal(r.pages, 2);
-	assert_int_equal(quoit_mem_residency(memory, 0, &r), 0);
+	assert_int_equal(quoit_mem_read_residency(memory, 0, &r), 0);
 	assert_int_equal(r.pages, 0);
 }
 
@@ -249,7 +249,7 @@ static void more_pages_than_a_batch_are_all_counted(void **state)
 	assert_true(large != MAP_FAILED);
 	struct quoit_mem_residency r;
 	assert_int_equal(quoit_mem_prefault(large, pages * page_bytes()), 0);
-	assert_int_equal(quoit_mem_residency(large, pages * page_bytes(), &r), 0);
+	assert_int_equal(quoit_mem_read_residency(large, pages * page_bytes(), &r), 0);
 	assert_int_equal(r.pages, pages);
 	assert_int_equal(r.absent, 0);
 	munmap(large, pages * page_bytes());
@@ -262,14 +262,14 @@ static void what_is_not_mapped_is_unknown(void **state)
 	struct quoit_mem_residency r;
 	assert_int_equal(munmap(page_at(4), page_bytes()), 0);
 	assert_int_equal(quoit_mem_node_of(page_at(4)), -EFAULT);
-	assert_int_equal(quoit_mem_residency(memory, PAGES * page_bytes(), &r), 0);
+	assert_int_equal(quoit_mem_read_residency(memory, PAGES * page_bytes(), &r), 0);
 	assert_int_equal(r.unknown, 1);
 	assert_int_equal(r.absent, PAGES - 1);
 
 	fault.move_pages = EPERM;
 	memset(&r, 0x5a, sizeof r);
 	const struct quoit_mem_residency untouched = r;
-	assert_int_equal(quoit_mem_residency(memory, page_bytes(), &r), -EPERM);
+	assert_int_equal(quoit_mem_read_residency(memory, page_bytes(), &r), -EPERM);
 	assert_memory_equal(&r, &untouched, sizeof r);
 	assert_int_equal(quoit_mem_node_of(memory), -EPERM);
 }

@@ -13,11 +13,11 @@ harmless="__errno_location __ctype_b_loc __popcountdi2 __udivti3 __cpu_model __s
 fprintf fwrite getpid sigfillset sigismember stderr
 snprintf vsnprintf strerror qsort inet_ntop inet_pton getrlimit uname sysconf
 memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strnlen strrchr strspn strstr
-strtol strtoul strtoull sigaddset sigemptyset"
-# quoit_run(), embedding, outsiders, signals, and rings that threads wait on.
+strtol strtoll strtoul strtoull sigaddset sigemptyset __divti3 secure_getenv"
+# quoit_run(), embedding, outsiders, signals, real-time pools, and rings that threads wait on.
 never="fcntl fstat getpeername poll signalfd epoll_create1 epoll_ctl epoll_wait pthread_sigmask
-pthread_mutex_trylock
-pthread_self"
+pthread_mutex_trylock pthread_mutexattr_init pthread_mutexattr_setprotocol
+pthread_mutexattr_destroy pthread_self"
 
 simulated=$(sed -n 's/^SIM_SEAM.[^,]*, \([a-z0-9_]*\),.*/\1/p' "$here/seam.h")
 [ -f "$library" ] || { echo "not ok - $library is not there: make lib"; exit 1; }
