@@ -62,13 +62,25 @@ int quoit_mem_bind(void *p, size_t bytes, int node, enum quoit_mem_policy policy
 	return quoit_mem_bind_nodes(p, bytes, &nodes, policy, flags);
 }
 
+/*
+ * What move_pages says of a page, and newer kernels too: to 6.1 at least -EFAULT is also what it
+ * says of memory that nobody has touched yet.
+ */
+static int status_of(void *page, size_t page_bytes, int status)
+{
+	unsigned char in;
+	if (status != -EFAULT || quoit__sys_mincore(page, page_bytes, &in) < 0 || in & 1)
+		return status;
+	return -ENOENT;
+}
+
 int quoit_mem_node_of(const void *p)
 {
 	const uintptr_t page = quoit__sys_page_bytes();
 	void *at = (void *)((uintptr_t)p & ~(page - 1));
 	int status = -ENOENT;
 	const int rc = quoit__sys_move_pages(1, &at, NULL, &status, 0);
-	return rc < 0 ? rc : status;
+	return rc < 0 ? rc : status_of(at, page, status);
 }
 
 static void count_page(struct quoit_mem_residency *r, int status)
@@ -101,7 +113,7 @@ int quoit_mem_read_residency(const void *p, size_t bytes, struct quoit_mem_resid
 		if (rc < 0)
 			return rc;
 		for (size_t i = 0; i < step; i++)
-			count_page(&found, status[i]);
+			count_page(&found, status_of(pages[i], page, status[i]));
 	}
 	*r = found;
 	return 0;

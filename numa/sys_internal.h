@@ -151,6 +151,12 @@ static inline int quoit__sys_move_pages(size_t count, void **pages, const int *n
 		syscall(SYS_move_pages, 0L, count, pages, nodes, status, (long)flags));
 }
 
+/* Bit 0 of *in: is the page at `page` in memory? -ENOMEM: nothing is mapped there. */
+static inline int quoit__sys_mincore(void *page, size_t bytes, unsigned char *in)
+{
+	return (int)quoit__sys_result(syscall(SYS_mincore, page, bytes, in));
+}
+
 /* Which nodes the cpuset lets this thread take memory from. */
 static inline int quoit__sys_mems_allowed(uint64_t *mask, size_t bits)
 {
