@@ -96,7 +96,6 @@ struct remote {
 	struct piece slots[1024];
 	uint64_t stop; /* the owner has sent its last */
 	uint64_t torn, refused;
-	bool double_frees; /* a second thread gives back the same: one of them must be told */
 };
 
 static void *remote_worker(void *arg)
@@ -110,8 +109,7 @@ static void *remote_worker(void *arg)
 
 		while (parcels_recv_one(&r->ring, &p)) {
 			r->torn += !piece_is_whole(&p);
-			r->refused += quoit_rtm_free(p.data) != 0;
-			r->refused += p.word % 8 == 0 && quoit_rtm_free(p.data) == 0;
+			r->refused += quoit_rtm_free(p.data) != 0; /* it may be the owner's again */
 		}
 		if (last)
 			return NULL;
