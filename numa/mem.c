@@ -63,8 +63,8 @@ int quoit_mem_bind(void *p, size_t bytes, int node, enum quoit_mem_policy policy
 }
 
 /*
- * What move_pages says of a page, and newer kernels too: to 6.1 at least -EFAULT is also what it
- * says of memory that nobody has touched yet.
+ * What move_pages says of a page. Linux 6.1 says -EFAULT also of memory that nobody has touched
+ * yet, where later ones say -ENOENT.
  */
 static int status_of(void *page, size_t page_bytes, int status)
 {

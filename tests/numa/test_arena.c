@@ -16,9 +16,7 @@
 
 #include "numa/machines.h"
 #include "numa/region_checks.h"
-
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
+#include "numa/syscalls.h"
 
 static int refuse; /* errno for mbind, or 0 */
 static struct {
@@ -29,13 +27,10 @@ static size_t bounds;
 
 long __wrap_syscall(long number, ...)
 {
-	/* Only what was passed may be read. */
-	const int count = number == SYS_mbind || number == SYS_move_pages ? 6 : 3;
 	long a[6] = {0};
 	va_list arguments;
 	va_start(arguments, number);
-	for (int i = 0; i < count; i++)
-		a[i] = va_arg(arguments, long);
+	take_arguments(number, arguments, a);
 	va_end(arguments);
 	if (number == SYS_mbind) {
 		if (bounds < sizeof bound / sizeof *bound) {
@@ -48,7 +43,7 @@ long __wrap_syscall(long number, ...)
 			return -1;
 		}
 	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return really_call(number, a);
 }
 
 /* The node that memory at `p` was asked for; -1: none was. */

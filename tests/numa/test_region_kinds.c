@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "numa/region_checks.h"
+#include "numa/syscalls.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -26,8 +27,6 @@
 
 #define STATIC_NODES (1 << 15)
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
 int __real_madvise(void *base, size_t bytes, int advice);
 int __wrap_madvise(void *base, size_t bytes, int advice);
 void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
@@ -95,15 +94,10 @@ int __wrap_madvise(void *base, size_t bytes, int advice)
 
 long __wrap_syscall(long number, ...)
 {
-	/* Only what was passed may be read. */
-	const int count = number == SYS_mbind || number == SYS_move_pages ? 6
-			  : number == SYS_get_mempolicy			  ? 5
-									  : 3;
 	long a[6] = {0};
 	va_list arguments;
 	va_start(arguments, number);
-	for (int i = 0; i < count; i++)
-		a[i] = va_arg(arguments, long);
+	take_arguments(number, arguments, a);
 	va_end(arguments);
 	if (number == SYS_mbind) {
 		seen.mode = a[2];
@@ -113,7 +107,7 @@ long __wrap_syscall(long number, ...)
 			return -1;
 		}
 	}
-	const long rc = __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	const long rc = really_call(number, a);
 	if (number == SYS_move_pages && fault.elsewhere) {
 		int *const status = (int *)a[4];
 		for (long i = 0; i < a[1]; i++)

@@ -16,13 +16,12 @@
 #include <cmocka.h>
 
 #include "numa/region_checks.h"
+#include "numa/syscalls.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
 int __real_madvise(void *base, size_t bytes, int advice);
 int __wrap_madvise(void *base, size_t bytes, int advice);
 void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
@@ -86,13 +85,10 @@ static long wrap_move_pages(const long *a)
 
 long __wrap_syscall(long number, ...)
 {
-	/* Only what was passed may be read: all callers pass three, and these two six. */
-	const int count = number == SYS_mbind || number == SYS_move_pages ? 6 : 3;
 	long a[6] = {0};
 	va_list arguments;
 	va_start(arguments, number);
-	for (int i = 0; i < count; i++)
-		a[i] = va_arg(arguments, long);
+	take_arguments(number, arguments, a);
 	va_end(arguments);
 
 	if (number == SYS_move_pages)
@@ -106,7 +102,7 @@ long __wrap_syscall(long number, ...)
 		if (note('b', fault.mbind))
 			return -1;
 	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return really_call(number, a);
 }
 
 static int setup(void **state)

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "numa/syscalls.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -19,8 +21,6 @@
 #include <quoit/numa/region.h>
 #include <quoit/numa/rtm.h>
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
 int __real_madvise(void *base, size_t bytes, int advice);
 int __wrap_madvise(void *base, size_t bytes, int advice);
 void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
@@ -57,20 +57,17 @@ int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t 
 
 long __wrap_syscall(long number, ...)
 {
-	const int count = number == SYS_mbind || number == SYS_move_pages ? 6 : 3;
 	long a[6] = {0};
 	va_list arguments;
-
 	va_start(arguments, number);
-	for (int i = 0; i < count; i++)
-		a[i] = va_arg(arguments, long);
+	take_arguments(number, arguments, a);
 	va_end(arguments);
 	if (number == SYS_mlock2) {
 		locks++;
 		errno = fault.mlock2;
 		return fault.mlock2 ? -1 : 0;
 	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return really_call(number, a);
 }
 
 static int setup(void **state)
