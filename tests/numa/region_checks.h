@@ -5,6 +5,7 @@
 #ifndef QUOIT_TESTS_NUMA_REGION_CHECKS_H
 #define QUOIT_TESTS_NUMA_REGION_CHECKS_H
 
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,6 +45,19 @@ static inline void probe_kernel(void)
 	granted.tell = !syscall(SYS_move_pages, 0L, 1L, &page, NULL, &status, 0L);
 	granted.lock = !mlock(page, bytes);
 	munmap(page, bytes);
+}
+
+/* What this process has locked. */
+static inline long locked_kib(void)
+{
+	FILE *const status = fopen("/proc/self/status", "re");
+	assert_non_null(status);
+	char line[256];
+	long kib = -1;
+	while (fgets(line, sizeof line, status) && sscanf(line, "VmLck: %ld kB", &kib) != 1)
+		;
+	fclose(status);
+	return kib;
 }
 
 static inline void need(bool grant, const char *what)

@@ -279,18 +279,6 @@ static void what_is_not_mapped_is_unknown(void **state)
 
 /* --- locking and bringing in ----------------------------------------------------------------- */
 
-static long locked_kib(void)
-{
-	FILE *const status = fopen("/proc/self/status", "re");
-	assert_non_null(status);
-	char line[256];
-	long kib = -1;
-	while (fgets(line, sizeof line, status) && sscanf(line, "VmLck: %ld kB", &kib) != 1)
-		;
-	fclose(status);
-	return kib;
-}
-
 static void a_lock_brings_pages_in_and_one_unlock_ends_it(void **state)
 {
 	(void)state;

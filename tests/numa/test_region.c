@@ -77,18 +77,6 @@ static void a_reserve_fills_only_where_it_is_touched(void **state)
 	quoit_region_close(&r);
 }
 
-static long locked_kib(void)
-{
-	FILE *const status = fopen("/proc/self/status", "re");
-	assert_non_null(status);
-	char line[256];
-	long kib = -1;
-	while (fgets(line, sizeof line, status) && sscanf(line, "VmLck: %ld kB", &kib) != 1)
-		;
-	fclose(status);
-	return kib;
-}
-
 static void a_locked_region_is_locked_until_it_is_closed(void **state)
 {
 	(void)state;

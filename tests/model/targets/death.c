@@ -7,6 +7,7 @@
  * takes what was published to the last item: exactly a prefix of what was sent. A writer finds the
  * ring closed.
  */
+#include <model/targets/list.h>
 #include <model/targets/numbers.h>
 
 enum flaw {
@@ -160,23 +161,8 @@ static const struct model_target reader_dies = {
 	.on_death = reader_died,
 };
 
-#define PLAN(...)            \
-	&(const struct plan) \
-	{                    \
-		__VA_ARGS__  \
-	}
-
-#define CORRECT(text, target_, full, few, ...)                                       \
-	{                                                                            \
-		.name = "death " text, .target = &target_, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(full, few)                                               \
-	}
-
-#define FLAWED(text, sign, ...)                                                                  \
-	{                                                                                        \
-		.name = "death mutant: " text, .target = &writer_dies, .arg = PLAN(__VA_ARGS__), \
-		MODEL_STALE(2, 2), .breaks = sign                                                \
-	}
+#define GROUP	      "death"
+#define BREAKS_WITHIN MODEL_STALE(2, 2)
 
 const struct model_case model_death_cases[] = {
 	CORRECT("of the writer, the reader spins", writer_dies, 3, 1, .capacity = 2, .items = 3,
@@ -189,11 +175,11 @@ const struct model_case model_death_cases[] = {
 		.batch = 1),
 	CORRECT("of the reader, the writer rings", reader_dies, 0, -1, .capacity = 1, .items = 2,
 		.batch = 1, .sleeps = true),
-	FLAWED("nobody looks whether the writer lives", "spins", .capacity = 2, .items = 2,
-	       .batch = 1, .flaw = IGNORES_DEATH),
-	FLAWED("asleep, and nobody looks whether the writer lives", "no bell rings", .capacity = 2,
-	       .items = 1, .batch = 1, .sleeps = true, .flaw = IGNORES_DEATH),
-	FLAWED("empty first, then dead", "not all", .capacity = 2, .items = 2, .batch = 1,
-	       .flaw = TAIL_THEN_DEATH),
+	FLAWED("nobody looks whether the writer lives", writer_dies, "spins", .capacity = 2,
+	       .items = 2, .batch = 1, .flaw = IGNORES_DEATH),
+	FLAWED("asleep, and nobody looks whether the writer lives", writer_dies, "no bell rings",
+	       .capacity = 2, .items = 1, .batch = 1, .sleeps = true, .flaw = IGNORES_DEATH),
+	FLAWED("empty first, then dead", writer_dies, "not all", .capacity = 2, .items = 2,
+	       .batch = 1, .flaw = TAIL_THEN_DEATH),
 	{.target = NULL},
 };
