@@ -241,6 +241,7 @@ LDFLAGS_tests/rings/test_mpmc_group     := -Wl,--wrap=pthread_mutex_lock \
 LDFLAGS_tests/rings/test_mpmc           := -Wl,--wrap=calloc,--wrap=aligned_alloc \
                                            -Wl,--wrap=pthread_mutex_init
 LDFLAGS_tests/rings/test_notify         := -Wl,--wrap=write
+LDFLAGS_tests/rings/test_notifier       := -Wl,--wrap=read
 LDFLAGS_tests/rings/test_realtime       := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                            -Wl,--wrap=aligned_alloc
 LDFLAGS_tests/rings/test_spsc_create    := -Wl,--wrap=mmap,--wrap=munmap

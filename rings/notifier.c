@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* notifier.c - what a notifier asks of the kernel. The protocol is inline in notify.h. */
+/* notifier.c - what a notifier asks of the kernel. The protocol is inline. */
 #include <quoit/numa/sys_internal.h>
 
 #include <quoit/rings/notifier.h>
@@ -27,12 +27,6 @@ int quoit_notifier_destroy(struct quoit_notifier *notifier)
 int quoit_notifier_signal(struct quoit_notifier *notifier)
 {
 	return quoit_notify_ring(&notifier->notify);
-}
-
-bool quoit_notifier_signal_if_waiting(struct quoit_notifier *notifier)
-{
-	quoit_wake_fence();
-	return quoit_wake_owed(&notifier->wake) && !quoit_notify_ring(&notifier->notify);
 }
 
 uint64_t quoit_notifier_consume(struct quoit_notifier *notifier)

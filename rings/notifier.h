@@ -73,7 +73,8 @@ QUOIT_MUST_CHECK int quoit_notifier_destroy(struct quoit_notifier *notifier);
  */
 QUOIT_HOT struct quoit_notify *quoit_notifier_ref(struct quoit_notifier *notifier)
 {
-	(void)quoit_add(&notifier->refs, 1); /* part: pairs with quoit_notifier_destroy() */
+	/* An update passes on what others released. part: pairs with quoit_notifier_destroy() */
+	(void)quoit_add(&notifier->refs, 1);
 	return &notifier->notify;
 }
 
@@ -120,7 +121,11 @@ int quoit_notifier_signal(struct quoit_notifier *notifier);
  * not miss: that is what rings do by themselves.
  * Thread: any.   Cost: a full fence and a load, and a system call when it rings.
  */
-bool quoit_notifier_signal_if_waiting(struct quoit_notifier *notifier);
+QUOIT_HOT bool quoit_notifier_signal_if_waiting(struct quoit_notifier *notifier)
+{
+	quoit_wake_fence();
+	return quoit_wake_owed(&notifier->wake) && !quoit_notify_ring(&notifier->notify);
+}
 
 /*
  * Take all bells, so that the descriptor is no longer readable; gives how often it was rung since.

@@ -31,6 +31,7 @@ static const struct model_case *const tables[] = {
 	model_spsc_cases,
 	model_wake_cases,
 	model_wake_updates_cases,
+	model_notifier_cases,
 	model_space_cases,
 	model_death_cases,
 	model_doze_cases,

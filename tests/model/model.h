@@ -79,6 +79,7 @@ extern const struct model_case model_litmus_cases[];
 extern const struct model_case model_spsc_cases[];
 extern const struct model_case model_wake_cases[];
 extern const struct model_case model_wake_updates_cases[];
+extern const struct model_case model_notifier_cases[];
 extern const struct model_case model_space_cases[];
 extern const struct model_case model_death_cases[];
 extern const struct model_case model_doze_cases[];

@@ -266,7 +266,7 @@ function mutate(line, code,    alone) {
 	sub(/[ \t]*\\$/, "", bare)
 	sub(/[ \t]+$/, "", bare)
 	if (bare != "")
-		goes_on = bare !~ /([;{}:]|^[ \t]*else|^[ \t]*do)$/ && \
+		goes_on = bare ~ / = \{$/ || bare !~ /([;{}:]|^[ \t]*else|^[ \t]*do)$/ && \
 			!(bare ~ /^[ \t]*(\} )?(else )?(if|for|while) \(.*\)$/) && !ends_head(bare)
 	print inside && !skips ? mutate($0, code) : $0 >target
 }

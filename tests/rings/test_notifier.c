@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,6 +26,20 @@
 
 QUOIT_SPSC(words, uint64_t);
 QUOIT_MPSC(many, uint64_t);
+
+ssize_t __real_read(int fd, void *data, size_t bytes);
+ssize_t __wrap_read(int fd, void *data, size_t bytes);
+
+static int interruptions; /* of the reads to come */
+
+ssize_t __wrap_read(int fd, void *data, size_t bytes)
+{
+	if (!interruptions)
+		return __real_read(fd, data, bytes);
+	interruptions--;
+	errno = EINTR;
+	return -1;
+}
 
 struct fixture {
 	struct quoit_notifier bell;
@@ -152,6 +167,52 @@ static void consuming_gives_how_often_it_was_rung_and_leaves_nothing(void **stat
 		assert_int_equal(quoit_notifier_signal(&f->bell), 0);
 	assert_int_equal(quoit_notifier_consume(&f->bell), 3);
 	assert_int_equal(quoit_notifier_consume(&f->bell), 0);
+}
+
+static void bells_are_taken_although_a_signal_interrupts(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(quoit_notifier_signal(&f->bell), 0);
+	interruptions = 3;
+	assert_int_equal(quoit_notifier_consume(&f->bell), 1);
+	assert_int_equal(interruptions, 0);
+}
+
+/* Rings, and lets go: nobody else tells the owner when. */
+static void *ring_and_leave(void *arg)
+{
+	struct quoit_notifier *bell = arg;
+
+	if (quoit_notifier_signal(bell))
+		return arg;
+	quoit_notifier_unref(bell);
+	return NULL;
+}
+
+/*
+ * D-10, and the edge `part`: under ThreadSanitizer the descriptor is taken away while somebody
+ * reads it unless the count tells that nobody does.
+ */
+static void whoever_destroys_it_comes_after_all_who_rang(void **state)
+{
+	struct quoit_notifier bell;
+	pthread_t ringers[2];
+	void *failed;
+
+	(void)state;
+	assert_int_equal(quoit_notifier_init(&bell), 0);
+	for (int i = 0; i < 2; i++)
+		(void)quoit_notifier_ref(&bell);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&ringers[i], NULL, ring_and_leave, &bell), 0);
+	while (quoit_notifier_destroy(&bell) == -EBUSY)
+		quoit_relax();
+	assert_int_equal(quoit_notifier_fd(&bell), -1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(ringers[i], &failed), 0);
+		assert_null(failed);
+	}
 }
 
 static void a_full_counter_counts_as_rung(void **state)
@@ -311,6 +372,8 @@ int main(void)
 		TEST(without_a_descriptor_there_is_no_notifier),
 		TEST(a_notifier_that_rings_refer_to_cannot_be_destroyed),
 		TEST(consuming_gives_how_often_it_was_rung_and_leaves_nothing),
+		TEST(bells_are_taken_although_a_signal_interrupts),
+		TEST(whoever_destroys_it_comes_after_all_who_rang),
 		TEST(a_full_counter_counts_as_rung),
 		TEST(a_broken_descriptor_is_told),
 		TEST(epoll_hears_every_bell_with_the_callers_word),

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <quoit/numa/clock.h>
 #include <quoit/rings/spsc.h>
 
 ssize_t __real_write(int fd, const void *data, size_t bytes);
@@ -121,6 +122,20 @@ static void a_bell_that_a_signal_interrupts_is_rung_all_the_same(void **state)
 	assert_int_equal(quoit_notify_ring(&f->notify), 0);
 	assert_int_equal(interruptions, 0);
 	assert_int_equal(heard(f), 1);
+}
+
+/* So the reader can measure how long a bell takes to reach it. */
+static void a_bell_is_stamped_with_the_time_it_was_rung(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t before = quoit_clock_now_ns();
+
+	assert_int_equal(f->wake.rung_ns, 0);
+	assert_int_equal(quoit_notify_ring(&f->notify), 0);
+	assert_in_range(f->wake.rung_ns, before, quoit_clock_now_ns());
+	f->notify.wake = NULL; /* a bell of nobody's */
+	assert_int_equal(quoit_notify_ring(&f->notify), 0);
+	assert_int_equal(heard(f), 2);
 }
 
 static void a_closed_bell_is_closed(void **state)
@@ -420,6 +435,7 @@ int main(void)
 		WITH_FIXTURE(the_descriptor_does_not_block_and_is_not_inherited),
 		WITH_FIXTURE(rings_add_up_and_a_full_counter_is_rung_already),
 		WITH_FIXTURE(a_bell_that_a_signal_interrupts_is_rung_all_the_same),
+		WITH_FIXTURE(a_bell_is_stamped_with_the_time_it_was_rung),
 		WITH_FIXTURE(a_closed_bell_is_closed),
 		cmocka_unit_test(a_reader_that_is_awake_is_only_looked_at),
 		cmocka_unit_test(a_broken_descriptor_is_told),
