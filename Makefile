@@ -237,7 +237,7 @@ LDFLAGS_tests/rings/test_mpsc_register  := $(LDFLAGS_tests/rings/test_mpsc)
 LDFLAGS_tests/rings/test_line           := -Wl,--wrap=pthread_create,--wrap=pthread_join
 LDFLAGS_tests/rings/test_mpmc_group     := -Wl,--wrap=pthread_mutex_lock \
                                            -Wl,--wrap=pthread_mutex_trylock \
-                                           -Wl,--wrap=pthread_mutex_unlock
+                                           -Wl,--wrap=pthread_mutex_unlock,--wrap=write
 LDFLAGS_tests/rings/test_mpmc           := -Wl,--wrap=calloc,--wrap=aligned_alloc \
                                            -Wl,--wrap=pthread_mutex_init
 LDFLAGS_tests/rings/test_notify         := -Wl,--wrap=write
@@ -484,7 +484,7 @@ ifneq ($(origin M),command line)
 M :=
 endif
 
-mutate: ## Weaken rings/ in every place, one at a time: a test must notice (M=PATTERN JOBS=2)
+mutate: ## Weaken rings/ in every place, one by one: a test must notice (M=PATTERN JOBS=2 LISTED=1)
 	@tests/support/install-packages.sh test
 	@JOBS=$(or $(JOBS),2) bash tests/mutate/mutate.sh $(call quote,$(or $(M),.))
 

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <quoit/numa/region.h>
@@ -239,7 +240,9 @@ static void a_lane_lies_where_the_options_say(void **state)
 {
 	struct quoit_mpmc_options options = plain;
 	struct jobs_producer refused;
+	unsigned char in_core;
 	struct fixture f;
+	void *page;
 
 	(void)state;
 	start(&f, &options, 1, 0);
@@ -253,7 +256,11 @@ static void a_lane_lies_where_the_options_say(void **state)
 	options.node = quoit_thread_node();
 	start(&f, &options, 1, 0);
 	assert_int_equal(f.p[0].seat.lane->node, options.node);
+	page = (void *)((uintptr_t)f.p[0].seat.lane & ~(uintptr_t)4095);
+	assert_int_equal(mincore(page, 1, &in_core), 0);
 	end(&f);
+	assert_int_equal(mincore(page, 1, &in_core), -1);
+	assert_int_equal(errno, ENOMEM); /* it is mapped no more */
 	options.node = 1000000;
 	start(&f, &options, 0, 0);
 	assert_int_equal(jobs_register_producer(&f.q, &refused), -EINVAL);

@@ -51,7 +51,10 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	return 0;
 }
 
-/* --- the ring -------------------------------------------------------------------------------- */
+/* --- the ring and its bells ------------------------------------------------------------------ */
+
+ssize_t __real_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes);
 
 struct fixture {
 	struct jobs q;
@@ -64,6 +67,21 @@ struct fixture {
 };
 
 static struct fixture f;
+static bool sleeps_again;     /* whoever is rung looks at once, and finds nothing */
+static unsigned heard_closed; /* unless the ring is closed: these readers */
+
+ssize_t __wrap_write(int fd, const void *data, size_t bytes)
+{
+	for (unsigned i = 0; i < READERS; i++) {
+		if (!sleeps_again || fd != f.notifies[i].fd)
+			continue;
+		if (quoit_mpmc_is_closed(f.q.ring))
+			heard_closed |= 1u << i;
+		else
+			quoit_wake_arm(&f.wakes[i]);
+	}
+	return __real_write(fd, data, bytes);
+}
 
 static int set_up(void **state)
 {
@@ -74,6 +92,8 @@ static int set_up(void **state)
 
 	(void)state;
 	f = (struct fixture){.places = {0}};
+	sleeps_again = false;
+	heard_closed = 0;
 	if (jobs_create(&f.q, &options) || jobs_register_producer(&f.q, &f.p) ||
 	    jobs_register_consumer(&f.q, &f.c) || quoit_mpmc_attach_group(f.q.ring, &f.group))
 		return -1;
@@ -158,6 +178,7 @@ static void who_leaves_waits_for_who_rings_and_passes_on(void **state)
 	f.group.callers = 0;
 	quoit_wake_disarm(&f.wakes[1]);
 	send_one();
+	assert_false(quoit_mpmc_pass_on(f.q.ring)); /* nobody sleeps */
 	assert_int_equal(heard(), 0);
 	quoit_wake_arm(&f.wakes[1]);
 	assert_int_equal(quoit_mpmc_leave(f.q.ring, 0), 0);
@@ -184,8 +205,10 @@ static void a_close_rings_all_once_more_when_it_is_done(void **state)
 	assert_int_equal(heard(), 3);
 	for (size_t i = 0; i < READERS; i++)
 		quoit_wake_arm(&f.wakes[i]);
+	sleeps_again = true;
 	quoit_mpmc_close(f.q.ring);
 	assert_int_equal(heard(), 3);
+	assert_int_equal(heard_closed, 3);
 }
 
 #define WITH_FIXTURE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -402,6 +402,11 @@ static void a_free_lane_on_the_wanted_node_is_preferred(void **state)
 	assert_int_equal(p[2].seat.id, 2);
 	assert_int_equal(numbers_register_on(&f->q, 1, &p[3]), 0);
 	assert_int_equal(p[3].seat.id, 0);
+
+	/* But not for a node that cannot be. */
+	assert_int_equal(numbers_deregister(&p[3]), 0);
+	assert_int_equal(consume(f, SIZE_MAX), 0);
+	assert_int_equal(numbers_register_on(&f->q, QUOIT_NODES_MAX, &p[3]), -EINVAL);
 	end(f);
 }
 

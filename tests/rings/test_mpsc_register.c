@@ -132,47 +132,103 @@ static void a_producer_has_gone_only_after_its_last_bell(void **state)
 	quoit_notify_close(&notify);
 }
 
-/* --- a close in between ---------------------------------------------------------------------- */
+/* --- somebody else in between ---------------------------------------------------------------- */
 
 static struct {
 	pthread_t thread;
+	void (*what)(struct quoit_mpsc *channel);
 	uint32_t done;
-} closer;
+	bool was_early; /* done before the registration was */
+} other;
 
-static void *close_worker(void *arg)
+static void *other_worker(void *arg)
 {
 	struct fixture *const f = arg;
 
-	quoit_mpsc_close(f->q.channel);
-	quoit_store_release(&closer.done, 1);
+	other.what(f->q.channel);
+	quoit_store_release(&other.done, 1); /* other: pairs with act_from_without() */
 	return NULL;
 }
 
-/* Give a close every chance to happen in the middle of the registration. */
-static void close_from_without(void)
+/* Give it every chance to happen in the middle of the registration. */
+static void act_from_without(void)
 {
-	if (pthread_create(&closer.thread, NULL, close_worker, growing))
+	if (pthread_create(&other.thread, NULL, other_worker, growing))
 		abort();
-	for (unsigned i = 0; i < 2000 && !quoit_load_acquire(&closer.done); i++)
+	for (unsigned i = 0; i < 2000 && !other.was_early; i++) {
 		sched_yield();
+		other.was_early = quoit_load_acquire(&other.done); /* other: other_worker() */
+	}
+}
+
+static void register_while_another(struct fixture *f, void (*what)(struct quoit_mpsc *channel))
+{
+	other.what = what;
+	other.done = 0;
+	other.was_early = false;
+	growing = f;
+	fault.when_mapping = act_from_without;
+	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
+	assert_int_equal(pthread_join(other.thread, NULL), 0);
 }
 
 /* D-19: with the seed a ring registered meanwhile stayed open for ever. */
 static void close_does_not_miss_a_producer_that_registers_meanwhile(void **state)
 {
-	struct fixture *const f = growing = channel_of(8, 4, 0);
+	struct fixture *const f = channel_of(8, 4, 0);
 	struct number number = {0, 0};
 
 	(void)state;
-	closer.done = 0;
-	fault.when_mapping = close_from_without;
-	assert_int_equal(numbers_register(&f->q, &f->p[0]), 0);
-	assert_int_equal(pthread_join(closer.thread, NULL), 0);
+	register_while_another(f, quoit_mpsc_close);
 	assert_true(quoit_mpsc_is_closed(f->q.channel));
 	assert_int_equal(numbers_send(&f->p[0], &number, 1), 0);
 	assert_int_equal(numbers_deregister(&f->p[0]), 0);
 	assert_true(quoit_mpsc_is_drained(f->q.channel));
 	end(f);
+}
+
+#ifdef QUOIT_CONFIG_METRICS
+static void attach_meters(struct quoit_mpsc *channel)
+{
+	assert_int_equal(quoit_mpsc_attach_meters(channel, true), -EBUSY);
+}
+#endif
+
+static void reset(struct quoit_mpsc *channel)
+{
+	assert_int_equal(quoit_mpsc_reset(channel), -EBUSY);
+}
+
+static void count_memory(struct quoit_mpsc *channel)
+{
+	assert_true(quoit_mpsc_memory_bytes(channel) > 0);
+}
+
+static void take_snapshot(struct quoit_mpsc *channel)
+{
+	struct quoit_mpsc_stats stats;
+
+	quoit_mpsc_snapshot(channel, &stats);
+	assert_int_equal(stats.producers, 1);
+}
+
+/* Who changes or counts all lanes finds a registration finished. */
+static void nobody_comes_in_the_middle_of_a_registration(void **state)
+{
+	static void (*const all[])(struct quoit_mpsc * channel) = {
+#ifdef QUOIT_CONFIG_METRICS /* else it refuses at once */
+		attach_meters,
+#endif
+		reset, count_memory, take_snapshot};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		struct fixture *const f = channel_of(8, 4, 0);
+
+		register_while_another(f, all[i]);
+		assert_false(other.was_early);
+		end(f);
+	}
 }
 
 int main(void)
@@ -184,6 +240,7 @@ int main(void)
 		TEST(the_consumer_may_read_at_any_moment_of_a_registration),
 		TEST(a_producer_has_gone_only_after_its_last_bell),
 		TEST(close_does_not_miss_a_producer_that_registers_meanwhile),
+		TEST(nobody_comes_in_the_middle_of_a_registration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,6 +204,22 @@ static void backing_off_counts_as_a_wait_only_where_it_backs_off(void **state)
 	assert_int_equal(lane->bells_saved, 0);	       /* nobody has one */
 }
 
+/* The whole of a lane can be had once all of it is free: that is worth a wait. */
+static void backing_off_for_the_whole_lane_is_a_wait(void **state)
+{
+	static struct fixture f;
+	struct quoit_lane *const lane = &f.q.ring.lane;
+	size_t at;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(quoit_lane_reserve(lane, 1, &at), 1);
+	quoit_lane_commit(lane, 1);
+	assert_int_equal(quoit_lane_reserve_backoff(lane, CAPACITY, &at), 0);
+	assert_int_equal(producer_waits(&f), 1);
+	assert_true(f.now.producer_spins > 0);
+}
+
 static void room_that_is_there_is_no_wait_and_publishes_nothing(void **state)
 {
 	static struct fixture f;
@@ -436,6 +452,7 @@ int main(void)
 		cmocka_unit_test(a_claim_is_held_from_its_beginning_to_its_give_back),
 		cmocka_unit_test(refusals_and_waits_are_counted),
 		cmocka_unit_test(backing_off_counts_as_a_wait_only_where_it_backs_off),
+		cmocka_unit_test(backing_off_for_the_whole_lane_is_a_wait),
 		cmocka_unit_test(room_that_is_there_is_no_wait_and_publishes_nothing),
 		cmocka_unit_test(meters_of_several_consumers_add_up),
 		cmocka_unit_test(blocks_that_are_stepped_over_are_not_counted_as_sent),
