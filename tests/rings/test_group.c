@@ -220,6 +220,12 @@ static void who_leaves_waits_for_who_rings_and_passes_on(void **state)
 	assert_int_equal(quoit_spmc_leave(&f->ring, f->members[0].place), -EAGAIN);
 	f->group.callers = 0;
 	assert_int_equal(heard(f), 0);
+	/* It is not rung any more while it waits. */
+	quoit_wake_arm(&f->members[0].wake);
+	for (int i = 0; i < 3; i++)
+		publish(f, 1);
+	assert_int_equal(heard(f), 6);
+	arm_all(f);
 	/* Its place is not anybody else's before it has gone. */
 	assert_int_equal(quoit_spmc_join(&f->ring, &f->members[0].notify), -EUSERS);
 	assert_int_equal(quoit_spmc_leave(&f->ring, f->members[0].place), 0);

@@ -24,12 +24,14 @@ ssize_t __wrap_write(int fd, const void *data, size_t bytes);
 
 static int interruptions;	   /* of the writes to come */
 static struct quoit_spsc *watched; /* when the bell is about to ring */
-static bool was_drained;
+static bool was_drained, was_marked;
 
 ssize_t __wrap_write(int fd, const void *data, size_t bytes)
 {
-	if (watched)
+	if (watched) {
 		was_drained = quoit_spsc_is_drained(watched);
+		was_marked = watched->ringing || watched->callers;
+	}
 	if (!interruptions)
 		return __real_write(fd, data, bytes);
 	interruptions--;
@@ -375,6 +377,24 @@ static void a_reader_is_detached_when_nobody_is_about_to_ring_it(void **state)
 	assert_true(quoit_spsc_has_news(&f->ring)); /* what the next one finds */
 }
 
+/* That is what it waits for. */
+static void whoever_rings_has_marked_the_ring(void **state)
+{
+	struct fixture *f = *state;
+
+	watched = &f->ring;
+	quoit_wake_arm(&f->wake);
+	send_one(&f->ring);
+	assert_true(was_marked);
+	was_marked = false;
+	quoit_wake_arm(&f->wake);
+	quoit_spsc_close(&f->ring);
+	assert_true(was_marked);
+	watched = NULL;
+	assert_int_equal(heard(f), 2);
+	assert_false(f->ring.ringing || f->ring.callers);
+}
+
 static void the_next_reader_is_rung_and_not_the_one_before(void **state)
 {
 	struct fixture *f = *state;
@@ -450,6 +470,7 @@ int main(void)
 		WITH_FIXTURE(the_end_is_seen_before_its_bell_has_rung),
 		WITH_FIXTURE(in_every_order_of_steps_the_reader_sees_or_hears),
 		WITH_FIXTURE(a_reader_is_detached_when_nobody_is_about_to_ring_it),
+		WITH_FIXTURE(whoever_rings_has_marked_the_ring),
 		WITH_FIXTURE(the_next_reader_is_rung_and_not_the_one_before),
 		WITH_FIXTURE(a_ring_without_a_reader_has_nobody_to_detach),
 		WITH_FIXTURE(who_ends_its_sleep_learns_whether_it_was_called),

@@ -607,6 +607,26 @@ static void popping_waits_only_when_nothing_is_claimed(void **state)
 	end(&f);
 }
 
+/* Who got half a claim may find more at once, and need not linger. */
+static void half_a_claim_that_was_waited_for_is_not_yet_caught_up(void **state)
+{
+	const bool spmc = **(bool **)state;
+	static struct fixture f;
+	const struct quoit_wait how = blocking(SHORT_NS);
+
+	start(&f, spmc);
+	for (size_t less = 0; less < 2; less++) {
+		const size_t n = (spmc ? QUOIT_SPMC_POP_MOST : QUOIT_MPMC_POP_MOST) / 2 - less;
+
+		send(&f, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(pop_wait(&f.w[0], &how), 0);
+		assert_int_equal(spmc ? f.w[0].one.seat.caught_up : f.w[0].many.seat.caught_up,
+				 less);
+	}
+	end(&f);
+}
+
 /* --- lanes ----------------------------------------------------------------------------------- */
 
 static void a_producer_that_comes_later_wakes_who_sleeps_already(void **state)
@@ -691,6 +711,7 @@ int main(void)
 		BOTH(a_wait_that_cannot_end_is_refused),
 		BOTH(more_consumers_than_seats_cannot_be_promised_a_wake_up),
 		BOTH(popping_waits_only_when_nothing_is_claimed),
+		BOTH(half_a_claim_that_was_waited_for_is_not_yet_caught_up),
 		cmocka_unit_test(a_producer_that_comes_later_wakes_who_sleeps_already),
 		cmocka_unit_test(what_a_producer_leaves_behind_wakes_somebody),
 		cmocka_unit_test(a_ring_without_any_lane_can_be_waited_for_and_closed),
