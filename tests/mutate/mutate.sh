@@ -106,6 +106,7 @@ model_of()
 {
 	case $1 in
 	notify*) echo model/wake ;;
+	spmc*) echo model/lane ;;
 	wait*) echo model/doze ;;
 	shared_wait*) echo model/steal_wait ;;
 	shared_pool* | buffer_* | free_list* | line*) echo model/pool ;;

@@ -198,9 +198,13 @@ static void take_all(const struct plan *plan, struct quoit_spmc_consumer *seat, 
 	volatile uint64_t early;
 
 	for (;;) {
+		const uint64_t lost = seat->races_lost;
+
 		if (plan->flaw == COPY_FIRST && quoit_spmc_has_news(seat))
 			early = s.slots[quoit_load(&the_lane()->claim) & the_lane()->mask];
 		status = quoit_spmc_claim(seat, plan->most ? plan->most : 1, &claim);
+		model_check(seat->races_lost == lost + (status == QUOIT_CLAIM_LOST),
+			    "a race is counted that was not lost, or one that was is not");
 		if (status == QUOIT_CLAIM_EMPTY)
 			break;
 		if (status == QUOIT_CLAIM_LOST)
