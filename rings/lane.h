@@ -24,7 +24,7 @@
  * free     quoit_lane_release: done     quoit__lane_is_free: done     the right to overwrite
  * claim    quoit_lane_claim: claim      quoit__lane_look: claim       how far the tail had come
  * claim    quoit_lane_claim: claim      was_claimed: claim            nothing: who may go on
- * close    quoit_lane_close: closed     quoit_lane_is_closed          nothing: an event
+ * close    quoit_lane_close: closed     quoit_lane_is_closed          what the closer did before
  * finish   quoit_lane_finish: finished  quoit_lane_is_drained         the final tail
  * sleep    quoit_wake_arm               quoit_wake_owed               see notify.h
  * doze     quoit_crowd_arm              quoit_crowd_choose            see crowd.h: consumers

@@ -15,7 +15,7 @@
  * edge     released by                    acquired by                  carries
  * publish  quoit_spsc_publish: tail       quoit__spsc_arrived: tail    what is in the slots
  * free     quoit__spsc_free: head         quoit__spsc_freed: head      the right to overwrite
- * close    quoit_spsc_close: closed       quoit_spsc_is_closed         nothing: an event
+ * close    quoit_spsc_close: closed       quoit_spsc_is_closed         what the closer did before
  * finish   quoit_spsc_finish: finished    quoit_spsc_is_drained        the final tail
  * sleep    quoit_wake_arm                 quoit_wake_owed              see notify.h
  * attach, change, quit: who is attached, see notify.h

@@ -150,7 +150,8 @@ judges_of()
 				judge == own ? "own" : part[1])
 			if (kind ~ /order|fence/ && part[1] == "model")
 				rank = judge == model ? 0 : 1
-			else if (part[1] == "model" && !index(judge, topic)) # takes minutes
+			else if (part[1] == "model" && !index(judge, topic) && \
+				judge != "model/rebind") # the others take minutes
 				next
 			print rank, $2, judge
 		}' "$work/judges" | sort -n -k1,1 -k2,2

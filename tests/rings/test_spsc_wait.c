@@ -53,6 +53,18 @@ static void start(struct fixture *f, size_t length)
 		assert_true(words_send_one(&f->q, &i));
 }
 
+/* Waits are no bell: who has only those counts none, neither rung nor saved. */
+static void without_a_bell_none_is_counted(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, 3);
+	quoit_spsc_close(&f.q.ring);
+	assert_int_equal(f.q.ring.bells_rung, 0);
+	assert_int_equal(f.q.ring.bells_saved, 0);
+}
+
 /* --- the calls that wait --------------------------------------------------------------------- */
 
 static int recv_wait(struct fixture *f, const struct quoit_wait *how)
@@ -550,6 +562,7 @@ static void rings_with_one_reader_share_an_event(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_bell_none_is_counted),
 		cmocka_unit_test(who_moves_nothing_wakes_nobody),
 		cmocka_unit_test(whatever_publishes_wakes_a_sleeping_reader),
 		cmocka_unit_test(whatever_frees_wakes_a_sleeping_producer),

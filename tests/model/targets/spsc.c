@@ -36,6 +36,7 @@ struct plan {
 	uint64_t position;
 	bool observed;	 /* a third thread asks for the length */
 	unsigned closes; /* the consumer closes when it has read so many, counted from 1 */
+	bool by_close;	 /* the producer ends with a close, and the consumer looks for that */
 };
 
 static struct {
@@ -129,7 +130,10 @@ static void producer(const void *arg)
 			break;
 		quoit_relax();
 	}
-	quoit_spsc_finish(&s.lane.q.ring);
+	if (plan->by_close)
+		quoit_spsc_close(&s.lane.q.ring);
+	else
+		quoit_spsc_finish(&s.lane.q.ring);
 }
 
 /* --- consumer -------------------------------------------------------------------------------- */
@@ -204,12 +208,30 @@ static enum reading read_how(const struct plan *plan)
 	return plan->reading;
 }
 
+/* Whoever sees the close sees what its closer had published before. */
+static void consume_until_closed(enum reading how)
+{
+	bool over;
+
+	do {
+		over = quoit_spsc_is_closed(&s.lane.q.ring);
+		while (read_some(how))
+			;
+		if (!over)
+			quoit_relax();
+	} while (!over);
+}
+
 static void consumer(const void *arg)
 {
 	const struct plan *plan = arg;
 	enum reading how = read_how(plan);
 	bool closed = false;
 
+	if (plan->by_close) {
+		consume_until_closed(how);
+		return;
+	}
 	while (!quoit_spsc_is_drained(&s.lane.q.ring)) {
 		if (read_some(how))
 			how = read_how(plan);
@@ -303,6 +325,8 @@ const struct model_case model_spsc_cases[] = {
 	CORRECT("2 slots, closed by the reader", two, 2, 1, .capacity = 2, .items = 4, .closes = 2),
 	CORRECT("2 slots, published by twos, closed by the reader", two, 2, 1, .capacity = 2,
 		.items = 4, .batch = 2, .sending = LATER, .closes = 1),
+	CORRECT("2 slots, closed by the writer", two, 2, 1, .capacity = 2, .items = 3,
+		.by_close = true),
 
 	MUTANT("publish is relaxed", "race on slots", "quoit_spsc_publish", MODEL_STORE,
 	       MODEL_RELAXED, .capacity = 2, .items = 3),
@@ -316,6 +340,10 @@ const struct model_case model_spsc_cases[] = {
 	       MODEL_RELAXED, .capacity = 2, .items = 2),
 	MUTANT("finished is read relaxed", "not all read", "quoit_spsc_is_drained", MODEL_LOAD,
 	       MODEL_RELAXED, .capacity = 2, .items = 2),
+	MUTANT("closing is relaxed", "not all read", "quoit_spsc_close", MODEL_STORE, MODEL_RELAXED,
+	       .capacity = 2, .items = 2, .by_close = true),
+	MUTANT("closed is read relaxed", "not all read", "quoit_spsc_is_closed", MODEL_LOAD,
+	       MODEL_RELAXED, .capacity = 2, .items = 2, .by_close = true),
 	MUTANT("nothing is published", "not all read", "quoit_spsc_publish", MODEL_STORE,
 	       MODEL_DROPPED, .capacity = 2, .items = 2),
 	MUTANT("nothing is freed", "nobody goes on", "quoit__spsc_free", MODEL_STORE, MODEL_DROPPED,
