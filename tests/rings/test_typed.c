@@ -68,6 +68,30 @@ static void a_ring_of_ones_own_type_carries_whole_structs(void **state)
 	}
 }
 
+/* One item is more than what is owned and copied at once otherwise. */
+struct page {
+	unsigned char bytes[QUOIT_OWN_BYTES + 8];
+};
+
+QUOIT_SPSC(pages, struct page);
+
+static void items_beyond_a_part_go_one_by_one(void **state)
+{
+	static struct page slots[4], in[3], out[3];
+	struct pages q;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		memset(&in[i], (int)i + 1, sizeof(in[i]));
+	assert_int_equal(pages_init(&q, slots, 4), 0);
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(pages_send(&q, in, 3), 3);
+		assert_int_equal(pages_recv(&q, out, 3), 3);
+		assert_memory_equal(out, in, sizeof(in));
+		memset(out, 0, sizeof(out));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -79,6 +103,7 @@ int main(void)
 		cmocka_unit_test(elements_keep_the_contract_64_bytes),
 		cmocka_unit_test(elements_keep_the_contract_200_bytes),
 		cmocka_unit_test(a_ring_of_ones_own_type_carries_whole_structs),
+		cmocka_unit_test(items_beyond_a_part_go_one_by_one),
 	};
 
 	for (size_t i = 0; i < sizeof(pattern); i++)
