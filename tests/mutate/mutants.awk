@@ -40,8 +40,10 @@ BEGIN {
 		"quoit__event_tell|quoit__(spsc|lane)_notify|quoit__[a-z]*_wake_reader|" \
 		"wake_reader|quoit__sys_futex_wake)$"
 	looks = "^quoit__spsc_(arrived|freed)$"
-	# A pause is no part of what is computed, and destroying a free mutex does nothing.
-	spared = "^(quoit_relax|pthread_mutex_destroy)$"
+	# A pause is no part of what is computed, nor is a line that is fetched before it is needed;
+	# and destroying a free mutex does nothing.
+	spared = "^(quoit_relax|pthread_mutex_destroy|__builtin_prefetch|quoit_prefetch_[a-z]*|" \
+		"quoit_lines_own|quoit__[a-z]*_own(_ahead|_block)?|quoit__spsc_expect)$"
 }
 
 FNR == 1 {

@@ -110,6 +110,29 @@ static void a_publication_of_many_commits_is_one_batch(void **state)
 	assert_int_equal(f.now.batches_sent, 1);
 }
 
+/* So the reader begins before the last of them is copied. */
+static void many_go_in_parts_each_a_batch(void **state)
+{
+	enum { PART = QUOIT_OWN_BYTES / sizeof(uint64_t) };
+	static uint64_t items[2 * PART + 1], slots[4 * PART], out[2 * PART + 1];
+	struct fixture f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(words_init(&f.q, slots, 4 * PART), 0);
+	assert_int_equal(quoit_spsc_attach_meter(&f.q.ring, &f.meter), 0);
+	for (size_t i = 0; i < 2 * PART + 1; i++)
+		items[i] = i;
+	assert_int_equal(words_send(&f.q, items, PART), PART);
+	assert_int_equal(look(&f)->batches_sent, 1);
+	assert_int_equal(words_recv(&f.q, out, PART), PART);
+	assert_int_equal(words_send(&f.q, items, 2 * PART + 1), 2 * PART + 1);
+	assert_int_equal(look(&f)->batches_sent, 1 + 3);
+	assert_int_equal(f.now.batch_sent_max, PART);
+	assert_int_equal(words_recv(&f.q, out, 2 * PART + 1), 2 * PART + 1);
+	assert_memory_equal(out, items, sizeof(items));
+}
+
 static void a_refused_reservation_is_counted_and_a_granted_one_is_not(void **state)
 {
 	struct fixture f;
@@ -436,6 +459,7 @@ int main(void)
 		cmocka_unit_test(items_and_batches_are_counted_on_both_sides),
 		cmocka_unit_test(nothing_published_or_freed_is_no_batch),
 		cmocka_unit_test(a_publication_of_many_commits_is_one_batch),
+		cmocka_unit_test(many_go_in_parts_each_a_batch),
 		cmocka_unit_test(a_refused_reservation_is_counted_and_a_granted_one_is_not),
 		cmocka_unit_test(the_time_a_batch_is_held_is_its_handlers_and_no_other_batchs),
 		cmocka_unit_test(cursors_count_their_blocks),

@@ -121,6 +121,18 @@ static void the_ready_made_options_are_possible(void **state)
 	assert_int_equal(quoit_lane_capacity(&ring.lane), 4096);
 }
 
+/* So it can fetch the lines of a block together. */
+static void the_producer_of_a_typed_ring_knows_its_slots(void **state)
+{
+	const struct quoit_spmc_options options = {CAPACITY, 0, 1};
+	static struct fixture f;
+
+	(void)state;
+	assert_int_equal(jobs_init(&f.q, f.slots, f.blocks, &options), 0);
+	assert_ptr_equal(f.q.ring.lane.slots_own, f.slots);
+	assert_int_equal(f.q.ring.lane.slot_bytes, sizeof(f.slots[0]));
+}
+
 static void seats_are_limited_and_can_be_had_again(void **state)
 {
 	struct jobs_consumer c[4];
@@ -545,6 +557,7 @@ int main(void)
 		cmocka_unit_test(half_a_claim_is_not_yet_caught_up),
 		cmocka_unit_test(a_ring_needs_a_seat_and_a_possible_size),
 		cmocka_unit_test(the_ready_made_options_are_possible),
+		cmocka_unit_test(the_producer_of_a_typed_ring_knows_its_slots),
 		cmocka_unit_test(seats_are_limited_and_can_be_had_again),
 		cmocka_unit_test(in_a_rush_no_more_are_seated_than_there_are_seats),
 		cmocka_unit_test(send_copies_in_what_fits_and_send_all_all_or_nothing),

@@ -90,12 +90,14 @@ static int consume_wait(struct fixture *f, const struct quoit_wait *how)
 
 static int reserve_wait(struct fixture *f, const struct quoit_wait *how)
 {
-	uint64_t *slots;
+	uint64_t *slots = NULL;
 	const int rc = words_reserve_wait(&f->q, 2, how, &slots, &f->n);
 
-	if (!rc)
-		words_commit(&f->q, f->n);
-	return rc;
+	if (rc)
+		return rc;
+	memset(slots, 0, f->n * sizeof(*slots)); /* they are there */
+	words_commit(&f->q, f->n);
+	return 0;
 }
 
 static int send_wait(struct fixture *f, const struct quoit_wait *how)
