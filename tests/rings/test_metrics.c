@@ -113,7 +113,9 @@ static void a_publication_of_many_commits_is_one_batch(void **state)
 /* So the reader begins before the last of them is copied. */
 static void many_go_in_parts_each_a_batch(void **state)
 {
-	enum { PART = QUOIT_OWN_BYTES / sizeof(uint64_t) };
+	enum {
+		PART = QUOIT_OWN_BYTES / sizeof(uint64_t)
+	};
 	static uint64_t items[2 * PART + 1], slots[4 * PART], out[2 * PART + 1];
 	struct fixture f;
 

@@ -66,10 +66,13 @@ static void backoff_pauses_seven_times_and_yields_four_times(void **state)
 	struct quoit_backoff backoff = {0};
 
 	(void)state;
+	yields = 0;
 	for (uint32_t step = 0; step <= QUOIT_BACKOFF_YIELDS; step++) {
 		assert_int_equal(backoff.step, step);
 		assert_false(quoit_backoff_is_done(&backoff));
 		quoit_backoff_snooze(&backoff);
+		assert_int_equal(yields,
+				 step > QUOIT_BACKOFF_SPINS ? step - QUOIT_BACKOFF_SPINS : 0);
 	}
 	assert_true(quoit_backoff_is_done(&backoff));
 	quoit_backoff_snooze(&backoff);
