@@ -3,7 +3,6 @@
  * mem.c - mbind, mlock and move_pages, with what they do not say themselves: see mem.h.
  */
 #include <quoit/numa/sys_internal.h>
-#include <quoit/numa/atomic.h>
 #include <quoit/numa/mem.h>
 
 #include <string.h>
@@ -130,17 +129,23 @@ int quoit_mem_unlock(const void *p, size_t bytes)
 }
 
 /*
- * Old kernels and sandboxes that do not know the advice get a write to each page instead: of what
- * is there, in one step, so that a thread that writes meanwhile loses nothing. (An atomic addition
- * of 0 would do, if compilers did not make a load of it.)
+ * Old kernels (before 5.14) and sandboxes that do not know the advice get a write to each page
+ * instead, of what is there. The kernel makes it: a write of ours to a page that may not be
+ * written, or is not mapped, would be a signal where the advice is an answer.
  */
-static void touch_pages(uintptr_t first, uintptr_t end, uintptr_t page)
+static int touch_pages(uintptr_t first, uintptr_t end, uintptr_t page)
 {
+	unsigned char in;
+
 	for (uintptr_t at = first; at < end; at += page) {
-		uint64_t *const word = (uint64_t *)at;
-		const uint64_t old = quoit_load(word);	 /* anybody's */
-		(void)quoit_cas_relaxed(word, old, old); /* touch: pairs with touch_pages() */
+		const int rc = quoit__sys_touch((void *)at);
+
+		if (rc == -EFAULT && quoit__sys_mincore((void *)at, page, &in) == -ENOMEM)
+			return -ENOMEM; /* nothing is mapped there */
+		if (rc < 0)
+			return rc;
 	}
+	return 0;
 }
 
 int quoit_mem_prefault(void *p, size_t bytes)
@@ -159,9 +164,7 @@ int quoit_mem_prefault(void *p, size_t bytes)
 	/* It says the same of memory that may not be written: no bytes tell whether it is known. */
 	if (rc == -EINVAL && !quoit__sys_madvise((void *)first, 0, MADV_POPULATE_WRITE))
 		return -EFAULT;
-	if (rc == -EINVAL || rc == -EPERM || rc == -ENOSYS) {
-		touch_pages(first, end, page);
-		return 0;
-	}
+	if (rc == -EINVAL || rc == -EPERM || rc == -ENOSYS)
+		return touch_pages(first, end, page);
 	return rc;
 }

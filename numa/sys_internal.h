@@ -362,6 +362,23 @@ static inline int quoit__sys_futex_wake(uint32_t *word, int most)
 }
 
 static inline ssize_t quoit__sys_getrandom(void *data, size_t bytes, unsigned flags)
+/*
+ * Let the kernel write a 32-bit word once more, in one step, so that its page is there: -EFAULT
+ * where it may not be written, or is not, and no signal. Whoever else writes it loses nothing.
+ */
+static inline int quoit__sys_touch(void *word)
+{
+	uint32_t nobody = 0;
+
+	/*
+	 * `word |= 0`, and then one who sleeps on `nobody` is woken; one who sleeps on `word` only
+	 * if that was below -2048, as if by chance, which all who sleep on futexes have to expect.
+	 */
+	return (int)quoit__sys_result(
+		syscall(SYS_futex, &nobody, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0L, 0L, word,
+			(long)FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_LT, -2048)));
+}
+
 {
 	return quoit__sys_result(getrandom(data, bytes, flags));
 }

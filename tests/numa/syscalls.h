@@ -15,9 +15,9 @@ long __wrap_syscall(long number, ...);
 /* Only what was passed may be read: all of these callers pass three, but for some calls. */
 static inline void take_arguments(long number, va_list arguments, long a[6])
 {
-	const int count = number == SYS_mbind || number == SYS_move_pages ? 6
-			  : number == SYS_get_mempolicy			  ? 5
-									  : 3;
+	const int count = number == SYS_mbind || number == SYS_move_pages || number == SYS_futex ? 6
+			  : number == SYS_get_mempolicy						 ? 5
+							: 3;
 
 	for (int i = 0; i < count; i++)
 		a[i] = va_arg(arguments, long);

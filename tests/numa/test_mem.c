@@ -335,10 +335,36 @@ static void prefaulting_brings_in_and_changes_nothing(void **state)
 	}
 	if (granted.tell)
 		assert_int_equal(quoit_mem_node_of(page_at(13)), -ENOENT);
-	fault.populate = 0;
-	assert_int_equal(mprotect(page_at(14), page_bytes(), PROT_READ), 0);
-	assert_int_equal(quoit_mem_prefault(page_at(14), 1), -EFAULT);
 	assert_int_equal(quoit_mem_prefault(memory, SIZE_MAX), -EINVAL);
+}
+
+/* No kernel makes a signal of it, be it one that knows no better way than to write. */
+static void prefaulting_what_cannot_be_written_is_an_answer(void **state)
+{
+	(void)state;
+	static const int refusals[] = {0, EINVAL, EPERM, ENOSYS};
+	assert_int_equal(mprotect(page_at(14), page_bytes(), PROT_READ), 0);
+	assert_int_equal(munmap(page_at(2), page_bytes()), 0);
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		fault.populate = refusals[i];
+		assert_int_equal(quoit_mem_prefault(page_at(14), 1), -EFAULT);
+		assert_int_equal(quoit_mem_prefault(page_at(13), 2 * page_bytes()), -EFAULT);
+		assert_int_equal(quoit_mem_prefault(page_at(2), 1), -ENOMEM);
+		assert_int_equal(quoit_mem_prefault(page_at(1), 2 * page_bytes()), -ENOMEM);
+	}
+}
+
+/* What holds the most negative numbers stays, as does anything else. */
+static void touching_a_word_leaves_it_as_it_is(void **state)
+{
+	(void)state;
+	static const uint32_t words[] = {0, 1, 0x7fffffff, 0x80000000, 0xfffff7ff, UINT32_MAX};
+	fault.populate = EINVAL;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		memcpy(page_at(i), &words[i], sizeof words[i]);
+		assert_int_equal(quoit_mem_prefault(page_at(i), 1), 0);
+		assert_memory_equal(page_at(i), &words[i], sizeof words[i]);
+	}
 }
 
 int main(void)
@@ -364,6 +390,10 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_refused_lock_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(prefaulting_brings_in_and_changes_nothing, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(prefaulting_what_cannot_be_written_is_an_answer,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(touching_a_word_leaves_it_as_it_is, setup,
 						teardown),
 	};
 	return cmocka_run_group_tests_name("numa/mem", tests, find_home, NULL);

@@ -60,8 +60,13 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 
 int __wrap_madvise(void *base, size_t bytes, int advice)
 {
-	if (advice == MADV_POPULATE_WRITE && note('p', fault.populate))
+	/* Without bytes it is only asked whether the kernel knows it: an old one is asked twice. */
+	if (advice == MADV_POPULATE_WRITE && bytes && note('p', fault.populate))
 		return -1;
+	if (advice == MADV_POPULATE_WRITE && fault.populate) {
+		errno = fault.populate;
+		return -1;
+	}
 	if (advice == MADV_DONTFORK && note('d', fault.dontfork))
 		return -1;
 	return __real_madvise(base, bytes, advice);
