@@ -24,6 +24,8 @@ static int mode_of(enum quoit_mem_policy policy)
 		return QUOIT__MPOL_INTERLEAVE | QUOIT__MPOL_F_STATIC_NODES;
 	case QUOIT_MEM_LOCAL:
 		return QUOIT__MPOL_LOCAL;
+	case QUOIT_MEM_WEIGHTED:
+		return QUOIT__MPOL_WEIGHTED_INTERLEAVE | QUOIT__MPOL_F_STATIC_NODES;
 	}
 	return -EINVAL;
 }
@@ -51,7 +53,7 @@ int quoit_mem_bind(void *p, size_t bytes, int node, enum quoit_mem_policy policy
 		return -EINVAL;
 	if (node >= 0) {
 		quoit_idset_add(&nodes, (unsigned)node);
-	} else if (policy == QUOIT_MEM_INTERLEAVE) {
+	} else if (quoit_mem_is_spread(policy)) {
 		const int rc = quoit__sys_mems_allowed(nodes.words, QUOIT_NODES_MAX);
 		if (rc)
 			return rc;

@@ -18,7 +18,19 @@ enum quoit_mem_policy {
 	QUOIT_MEM_BIND,	      /* this node; when it is full the out-of-memory killer */
 	QUOIT_MEM_INTERLEAVE, /* page by page from several nodes */
 	QUOIT_MEM_LOCAL,      /* the node of whoever touches a page first */
+
+	/*
+	 * From several nodes, from each as many pages in turn as its weight says, which the
+	 * administrator sets: /sys/kernel/mm/mempolicy/weighted_interleave/nodeN. Linux 6.9.
+	 */
+	QUOIT_MEM_WEIGHTED,
 };
+
+/* Does the policy take pages from several nodes in turn? */
+QUOIT_HOT bool quoit_mem_is_spread(enum quoit_mem_policy policy)
+{
+	return policy == QUOIT_MEM_INTERLEAVE || policy == QUOIT_MEM_WEIGHTED;
+}
 
 /* What becomes of pages that are there already. */
 enum quoit_mem_flag {
@@ -36,18 +48,20 @@ struct quoit_mem_residency {
 
 /*
  * Set the policy of whole pages: `p` is the start of one, and `bytes` are rounded up. With `node`
- * below 0 interleaving takes every node of this thread's cpuset; LOCAL needs no node.
+ * below 0 interleaving, weighted or not, takes every node of this thread's cpuset; LOCAL needs no
+ * node.
  *
  * Errors: -EINVAL for an address within a page, a policy, flags or a node that do not exist, or a
- * node that has no memory or none for this cpuset; -EIO for STRICT and a page elsewhere; -EFAULT
- * for what is not mapped; -EPERM, -ENOSYS in a sandbox. Nothing is ignored, and no other policy is
- * taken instead.
+ * node that has no memory or none for this cpuset, and for WEIGHTED where the kernel does not know
+ * it; -EIO for STRICT and a page elsewhere; -EFAULT for what is not mapped; -EPERM, -ENOSYS in a
+ * sandbox. Nothing is ignored, and no other policy is taken instead.
  */
 QUOIT_MUST_CHECK int quoit_mem_bind(void *p, size_t bytes, int node, enum quoit_mem_policy policy,
 				    unsigned flags);
 
-/* The same with a set of nodes; BIND and INTERLEAVE can make use of more than one. Errors:
- * likewise.
+/*
+ * The same with a set of nodes; BIND, INTERLEAVE and WEIGHTED can make use of more than one.
+ * Errors: likewise.
  */
 QUOIT_MUST_CHECK int quoit_mem_bind_nodes(void *p, size_t bytes, const struct quoit_idset *nodes,
 					  enum quoit_mem_policy policy, unsigned flags);

@@ -4,16 +4,19 @@
  * stand in files of their own.
  */
 #include <quoit/numa/region_internal.h>
+#include <quoit/numa/atomic.h>
+
+static uint64_t shortfalls;
 
 static int check_nodes(const struct quoit_region_options *o, struct quoit_reason *why)
 {
 	if (o->node >= QUOIT_NODES_MAX)
 		return quoit_reason_set(why, -EINVAL, "node %d is not below %d", o->node,
 					QUOIT_NODES_MAX);
-	if ((unsigned)o->policy > QUOIT_MEM_LOCAL)
+	if ((unsigned)o->policy > QUOIT_MEM_WEIGHTED)
 		return quoit_reason_set(why, -EINVAL, "%d is no policy of enum quoit_mem_policy",
 					(int)o->policy);
-	if (o->policy != QUOIT_MEM_INTERLEAVE || !o->nodes)
+	if (!quoit_mem_is_spread(o->policy) || !o->nodes)
 		return 0;
 	if (quoit_idset_count(o->nodes) == 0)
 		return quoit_reason_set(why, -EINVAL, "a region is interleaved over no node");
@@ -63,7 +66,7 @@ int quoit_region_open(struct quoit_region *r, const struct quoit_region_options 
 	if (rc)
 		return rc;
 	const struct quoit_region blank = {
-		.node = o->node < 0 || o->policy == QUOIT_MEM_INTERLEAVE ? -1 : o->node,
+		.node = o->node < 0 || quoit_mem_is_spread(o->policy) ? -1 : o->node,
 		.reserve = o->reserve,
 		.policy = o->policy,
 	};
@@ -80,8 +83,15 @@ int quoit_region_open(struct quoit_region *r, const struct quoit_region_options 
 	}
 	if (rc)
 		return rc;
+	if (made.degraded)
+		(void)quoit_add(&shortfalls, 1); /* short: pairs with quoit_region_shortfalls() */
 	*r = made;
 	return 0;
+}
+
+uint64_t quoit_region_shortfalls(void)
+{
+	return quoit_load_acquire(&shortfalls); /* short: pairs with quoit_region_open() */
 }
 
 void quoit_region_close(struct quoit_region *r)

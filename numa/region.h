@@ -27,7 +27,9 @@ struct quoit_region_options {
 	/*
 	 * What becomes of `node` when it is full: preferred, the default, takes the next; bound
 	 * ends in the out-of-memory killer. Interleaved takes `nodes` in turn, and not `node`; NULL
-	 * are all of this thread's cpuset. Local binds to nothing: `node` is where it should be.
+	 * are all of this thread's cpuset. Weighted does so by the administrator's weights, and is
+	 * plainly interleaved, which falls short, before Linux 6.9. Local binds to nothing: `node`
+	 * is where it should be.
 	 */
 	enum quoit_mem_policy policy;
 	const struct quoit_idset *nodes;
@@ -54,13 +56,14 @@ struct quoit_region_options {
 
 /* What fell short. Bits of quoit_region.degraded. */
 enum quoit_region_shortfall {
-	QUOIT_REGION_UNBOUND = 1,    /* the node policy was refused */
-	QUOIT_REGION_FORKED = 2,     /* a forked child will share or copy it */
-	QUOIT_REGION_UNLOCKED = 4,   /* it may be swapped out */
-	QUOIT_REGION_UNVERIFIED = 8, /* the kernel does not tell where its pages are */
-	QUOIT_REGION_ELSEWHERE = 16, /* pages lie on another node */
-	QUOIT_REGION_ABSENT = 32,    /* pages are not in memory after all; never with reserve */
-	QUOIT_REGION_SMALL = 64,     /* not all of it is in huge pages */
+	QUOIT_REGION_UNBOUND = 1,      /* the node policy was refused */
+	QUOIT_REGION_FORKED = 2,       /* a forked child will share or copy it */
+	QUOIT_REGION_UNLOCKED = 4,     /* it may be swapped out */
+	QUOIT_REGION_UNVERIFIED = 8,   /* the kernel does not tell where its pages are */
+	QUOIT_REGION_ELSEWHERE = 16,   /* pages lie on another node */
+	QUOIT_REGION_ABSENT = 32,      /* pages are not in memory after all; never with reserve */
+	QUOIT_REGION_SMALL = 64,       /* not all of it is in huge pages */
+	QUOIT_REGION_UNWEIGHTED = 128, /* interleaved in equal parts, not by weight */
 };
 
 #define QUOIT_REGION_NAME_MOST 63
@@ -70,12 +73,12 @@ enum quoit_region_shortfall {
  */
 struct quoit_region {
 	void *base;
-	size_t bytes; /* whole pages */
-	size_t taken; /* from the start, by quoit_region_take */
-	int node;     /* as asked for; -1 without a policy, and where several are */
-	bool reserve; /* as asked for */
-	bool named;   /* the kernel took the name */
-	enum quoit_mem_policy policy;
+	size_t bytes;		      /* whole pages */
+	size_t taken;		      /* from the start, by quoit_region_take */
+	int node;		      /* as asked for; -1 without a policy, and where several are */
+	bool reserve;		      /* as asked for */
+	bool named;		      /* the kernel took the name */
+	enum quoit_mem_policy policy; /* in force, or refused: see UNBOUND, UNWEIGHTED */
 	enum quoit_region_pages pages;	      /* what the mapping is made of */
 	size_t guard_bytes;		      /* before base, and behind its end */
 	size_t huge_bytes;		      /* in huge pages when it was filled */
@@ -129,6 +132,9 @@ void *quoit_region_take(struct quoit_region *r, size_t bytes, size_t align);
  * Cost: a system call per 512 pages.
  */
 int64_t quoit_region_verify(struct quoit_region *r, size_t verify_pages);
+
+/* How many regions of this process fell short when they were opened. Thread: any. */
+uint64_t quoit_region_shortfalls(void);
 
 /*
  * How many of its pages lie on each node: for a report, also of a region without a policy.

@@ -14,9 +14,10 @@
 static int choose_nodes(struct quoit_region *r, const struct quoit_region_options *o)
 {
 	const size_t bytes = sizeof r->nodes;
-	if (o->policy != QUOIT_MEM_INTERLEAVE && r->node < 0)
+	const bool spread = quoit_mem_is_spread(o->policy);
+	if (!spread && r->node < 0)
 		return 0; /* local, and nobody says where that is */
-	if (o->policy != QUOIT_MEM_INTERLEAVE)
+	if (!spread)
 		r->nodes[r->node / 64] = (uint64_t)1 << (r->node % 64);
 	else if (o->nodes)
 		memcpy(r->nodes, o->nodes->words, bytes);
@@ -33,6 +34,26 @@ static const char *name_nodes(const struct quoit_region *r, char *text, size_t b
 	return quoit_idset_format(&nodes, text, bytes);
 }
 
+/*
+ * A kernel that does not know weights refuses them as it refuses a node: by -EINVAL. It is asked
+ * for equal parts then; only where it grants those was it the weights that it did not know.
+ */
+static int bind_by_weight(struct quoit_region *r, const struct quoit_idset *nodes,
+			  struct quoit_reason *why)
+{
+	int rc = quoit_mem_bind_nodes(r->base, r->bytes, nodes, QUOIT_MEM_WEIGHTED, 0);
+	if (rc != -EINVAL)
+		return rc;
+	rc = quoit_mem_bind_nodes(r->base, r->bytes, nodes, QUOIT_MEM_INTERLEAVE, 0);
+	if (rc)
+		return rc;
+	r->policy = QUOIT_MEM_INTERLEAVE;
+	QUOIT_REGION_FALL_SHORT(r, why, QUOIT_REGION_UNWEIGHTED, -EOPNOTSUPP,
+				"this kernel does not interleave by weight: memory is taken from "
+				"each node in equal parts; Linux 6.9 does");
+	return 0;
+}
+
 static void bind_to_nodes(struct quoit_region *r, const struct quoit_region_options *o,
 			  struct quoit_reason *why)
 {
@@ -40,7 +61,9 @@ static void bind_to_nodes(struct quoit_region *r, const struct quoit_region_opti
 	char text[64];
 	int rc = choose_nodes(r, o);
 	memcpy(nodes.words, r->nodes, sizeof r->nodes);
-	if (!rc)
+	if (!rc && o->policy == QUOIT_MEM_WEIGHTED)
+		rc = bind_by_weight(r, &nodes, why);
+	else if (!rc)
 		rc = quoit_mem_bind_nodes(r->base, r->bytes, &nodes, o->policy, 0);
 	if (!rc)
 		return;
@@ -149,7 +172,7 @@ static int64_t verify(struct quoit_region *r, size_t verify_pages, struct quoit_
 int quoit_region_place(struct quoit_region *r, const struct quoit_region_options *o,
 		       struct quoit_reason *why)
 {
-	const bool placed = r->node >= 0 || o->policy == QUOIT_MEM_INTERLEAVE;
+	const bool placed = r->node >= 0 || quoit_mem_is_spread(o->policy);
 	if (placed || o->policy == QUOIT_MEM_LOCAL)
 		bind_to_nodes(r, o, why);
 	if (o->dontfork) {
@@ -174,7 +197,7 @@ int quoit_region_place(struct quoit_region *r, const struct quoit_region_options
 
 int64_t quoit_region_verify(struct quoit_region *r, size_t verify_pages)
 {
-	if ((r->node < 0 && r->policy != QUOIT_MEM_INTERLEAVE) || !r->base)
+	if ((r->node < 0 && !quoit_mem_is_spread(r->policy)) || !r->base)
 		return -EINVAL;
 	return verify(r, verify_pages, NULL);
 }

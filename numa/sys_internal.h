@@ -51,18 +51,19 @@
 #endif
 
 /* From <linux/mempolicy.h>, which not every distribution installs with libc. */
-#define QUOIT__MPOL_DEFAULT	       0
-#define QUOIT__MPOL_PREFERRED	       1
-#define QUOIT__MPOL_BIND	       2
-#define QUOIT__MPOL_INTERLEAVE	       3
-#define QUOIT__MPOL_LOCAL	       4
-#define QUOIT__MPOL_F_STATIC_NODES     (1 << 15) /* of the mode, never of mbind's flags */
-#define QUOIT__MPOL_MF_STRICT	       1u
-#define QUOIT__MPOL_MF_MOVE	       2u
-#define QUOIT__MPOL_F_MEMS_ALLOWED     4UL
-#define QUOIT__PR_SET_VMA	       0x53564d41 /* Linux 5.17 */
-#define QUOIT__PR_SET_VMA_ANON_NAME    0
-#define QUOIT__SCHED_RESET_ON_FORK_BIT 1u
+#define QUOIT__MPOL_DEFAULT		0
+#define QUOIT__MPOL_PREFERRED		1
+#define QUOIT__MPOL_BIND		2
+#define QUOIT__MPOL_INTERLEAVE		3
+#define QUOIT__MPOL_LOCAL		4
+#define QUOIT__MPOL_WEIGHTED_INTERLEAVE 6	  /* Linux 6.9 */
+#define QUOIT__MPOL_F_STATIC_NODES	(1 << 15) /* of the mode, never of mbind's flags */
+#define QUOIT__MPOL_MF_STRICT		1u
+#define QUOIT__MPOL_MF_MOVE		2u
+#define QUOIT__MPOL_F_MEMS_ALLOWED	4UL
+#define QUOIT__PR_SET_VMA		0x53564d41 /* Linux 5.17 */
+#define QUOIT__PR_SET_VMA_ANON_NAME	0
+#define QUOIT__SCHED_RESET_ON_FORK_BIT	1u
 
 /* From <linux/sched/types.h>, in its first shape: later kernels take it as it is. */
 struct quoit__sched_attr {
@@ -361,7 +362,6 @@ static inline int quoit__sys_futex_wake(uint32_t *word, int most)
 		syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, (long)most));
 }
 
-static inline ssize_t quoit__sys_getrandom(void *data, size_t bytes, unsigned flags)
 /*
  * Let the kernel write a 32-bit word once more, in one step, so that its page is there: -EFAULT
  * where it may not be written, or is not, and no signal. Whoever else writes it loses nothing.
@@ -379,6 +379,7 @@ static inline int quoit__sys_touch(void *word)
 			(long)FUTEX_OP(FUTEX_OP_OR, 0, FUTEX_OP_CMP_LT, -2048)));
 }
 
+static inline ssize_t quoit__sys_getrandom(void *data, size_t bytes, unsigned flags)
 {
 	return quoit__sys_result(getrandom(data, bytes, flags));
 }

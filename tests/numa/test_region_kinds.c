@@ -209,7 +209,7 @@ static void local_without_a_node_is_not_verified(void **state)
 static void a_refused_policy_is_degraded_whichever_it_is(void **state)
 {
 	(void)state;
-	for (int policy = QUOIT_MEM_PREFERRED; policy <= QUOIT_MEM_LOCAL; policy++) {
+	for (int policy = QUOIT_MEM_PREFERRED; policy <= QUOIT_MEM_WEIGHTED; policy++) {
 		struct quoit_region r;
 		struct quoit_reason why = {0};
 		const struct quoit_region_options o = {.bytes = page_bytes(),
@@ -478,7 +478,7 @@ static void impossible_kinds_are_refused_with_a_reason(void **state)
 	struct quoit_idset far = {0};
 	quoit_idset_add(&far, QUOIT_NODES_MAX);
 	const struct quoit_region_options wishes[] = {
-		{.bytes = 1, .node = home, .policy = (enum quoit_mem_policy)4},
+		{.bytes = 1, .node = home, .policy = (enum quoit_mem_policy)5},
 		{.bytes = 1, .node = home, .pages = (enum quoit_region_pages)3},
 		{.bytes = 1, .policy = QUOIT_MEM_INTERLEAVE, .nodes = &none},
 		{.bytes = 1, .policy = QUOIT_MEM_INTERLEAVE, .nodes = &far},
