@@ -215,7 +215,7 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 
 # Per program, by its path below build/<variant>/: linker flags, libraries, and seconds it may take
 # if not 60.
-LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall
+LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall,--wrap=getcpu
 LDFLAGS_tests/numa/test_arena          := -Wl,--wrap=syscall
 LDFLAGS_tests/numa/test_priority       := -Wl,--wrap=syscall
 LDFLAGS_tests/numa/test_clock          := -Wl,--wrap=clock_gettime,--wrap=clock_nanosleep

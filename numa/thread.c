@@ -61,6 +61,27 @@ int quoit_thread_node(void)
 	return quoit__sys_getcpu_node();
 }
 
+int quoit_thread_memory_node(void)
+{
+	const int node = quoit_thread_node();
+	struct quoit_idset allowed = {0};
+	struct quoit_topology t;
+	int rc;
+
+	/* The kernel counts no node without memory among them. Where it does not tell, it is ours.
+	 */
+	if (node < 0 || node >= QUOIT_NODES_MAX ||
+	    quoit__sys_mems_allowed(allowed.words, QUOIT_NODES_MAX) < 0 ||
+	    quoit_idset_has(&allowed, (unsigned)node))
+		return node;
+	rc = quoit_topology_load(&t, NULL, NULL);
+	if (rc)
+		return rc;
+	rc = quoit_topology_memory_node(&t, node);
+	quoit_topology_fini(&t);
+	return rc;
+}
+
 int quoit_thread_name(const char *name)
 {
 	return quoit__sys_thread_name(name);

@@ -58,6 +58,16 @@ int quoit_thread_cpu(void);
 int quoit_thread_node(void);
 
 /*
+ * The node that memory for the calling thread should come from: its own if the thread may take
+ * memory there, else the nearest where it may, as quoit_topology_memory_node() of this moment.
+ *
+ * Errors: -errno of getcpu, which a sandbox may forbid; -ENODEV, -ENOMEM and others of
+ * quoit_topology_load() where the own node has none.
+ * Cost: a system call; reading the topology where the own node has no memory. Not for hot paths.
+ */
+int quoit_thread_memory_node(void);
+
+/*
  * Name the calling thread for ps, top and debuggers. The kernel keeps the first 15 bytes.
  */
 int quoit_thread_name(const char *name);

@@ -86,6 +86,11 @@ int quoit_thread_node(void)
 	return 0;
 }
 
+int quoit_thread_memory_node(void)
+{
+	return 0;
+}
+
 int quoit_thread_cpu(void)
 {
 	return 0;

@@ -22,6 +22,9 @@
 #include <quoit/numa/thread.h>
 #include <quoit/numa/topology.h>
 
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
 int __real_sched_getcpu(void);
 int __wrap_sched_getcpu(void);
 
@@ -32,8 +35,41 @@ int __wrap_sched_getcpu(void)
 	return told_cpu >= 0 ? told_cpu : __real_sched_getcpu();
 }
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
+int __real_getcpu(unsigned *cpu, unsigned *node);
+int __wrap_getcpu(unsigned *cpu, unsigned *node);
+
+/* The node and the memory of the calling thread, as the kernel tells them. */
+static struct {
+	bool no_getcpu, no_mems; /* it does not */
+	int node;		 /* another node; below 0: the truth */
+	bool has_mems;
+	uint64_t mems; /* other nodes */
+} told;
+
+int __wrap_getcpu(unsigned *cpu, unsigned *node)
+{
+	const int rc = __real_getcpu(cpu, node);
+
+	if (told.no_getcpu) {
+		errno = ENOSYS;
+		return -1;
+	}
+	*node = told.node < 0 ? *node : (unsigned)told.node;
+	return rc;
+}
+
+static long wrap_get_mempolicy(const long *a)
+{
+	if (told.no_mems) {
+		errno = EPERM;
+		return -1;
+	}
+	if (!told.has_mems)
+		return __real_syscall(SYS_get_mempolicy, a[0], a[1], a[2], a[3], a[4]);
+	memset((void *)a[1], 0, (size_t)a[2] / 8);
+	*(uint64_t *)a[1] = told.mems;
+	return 0;
+}
 
 static struct {
 	size_t bytes;
@@ -42,12 +78,14 @@ static struct {
 
 long __wrap_syscall(long number, ...)
 {
-	long a[3]; /* all calls of these tests pass three */
+	long a[5]; /* all other calls of these tests pass three */
 	va_list arguments;
 	va_start(arguments, number);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < (number == SYS_get_mempolicy ? 5 : 3); i++)
 		a[i] = va_arg(arguments, long);
 	va_end(arguments);
+	if (number == SYS_get_mempolicy)
+		return wrap_get_mempolicy(a);
 	if (number == SYS_sched_setaffinity) {
 		passed.bytes = (size_t)a[1];
 		memset(&passed.cpus, 0, sizeof passed.cpus);
@@ -65,6 +103,8 @@ static int setup(void **state)
 {
 	static struct fixture fixture;
 	told_cpu = -1;
+	memset(&told, 0, sizeof told);
+	told.node = -1;
 	*state = &fixture;
 	return quoit_thread_affinity(&fixture.before);
 }
@@ -151,6 +191,34 @@ static void the_node_of_a_thread_is_that_of_its_cpu(void **state)
 				 quoit_topology_node_of_cpu(&topology, (unsigned)cpu));
 	}
 	quoit_topology_fini(&topology);
+}
+
+/* Its own where it may take some, which no file needs to be read for; else as the topology says. */
+static void memory_comes_from_the_own_node_or_the_nearest_with_some(void **state)
+{
+	(void)state;
+	struct quoit_topology topology;
+	assert_int_equal(quoit_topology_load(&topology, NULL, NULL), 0);
+	const int own = quoit_thread_node();
+	const int nearest = quoit_topology_memory_node(&topology, own);
+	quoit_topology_fini(&topology);
+	assert_int_equal(quoit_thread_memory_node(), nearest);
+
+	told.has_mems = true;
+	told.node = 61; /* not in the topology: who looked it up there would find none */
+	told.mems = (uint64_t)1 << 61;
+	assert_int_equal(quoit_thread_memory_node(), 61);
+	told.mems = 1;
+	assert_int_equal(quoit_thread_memory_node(), -ENODEV);
+	told.node = own;
+	told.mems = (uint64_t)1 << 61; /* as if ours had none: the topology has the last word */
+	assert_int_equal(quoit_thread_memory_node(), nearest);
+
+	told.no_mems = true;
+	told.node = 61;
+	assert_int_equal(quoit_thread_memory_node(), 61);
+	told.no_getcpu = true;
+	assert_int_equal(quoit_thread_memory_node(), -ENOSYS);
 }
 
 /* libc's fixed mask ends at 1024: the numbers behind must reach the kernel, and be refused by it.
@@ -275,6 +343,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_thread_can_be_kept_on_a_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_node_of_a_thread_is_that_of_its_cpu, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			memory_comes_from_the_own_node_or_the_nearest_with_some, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_cpu_that_does_not_exist_is_refused_and_nothing_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_kernel_gets_the_whole_mask, setup, teardown),

@@ -314,7 +314,10 @@ static long simulated(long number, const long *a)
 	case SYS_mlock2:
 		return 0;
 	case SYS_get_mempolicy:
-		*(int *)a[0] = 0;
+		if (a[0])
+			*(int *)a[0] = 0;
+		if (a[1])
+			*(uint64_t *)a[1] = 1; /* node 0 */
 		return 0;
 	case SYS_move_pages:
 		memset((void *)a[4], 0, (size_t)a[1] * sizeof(int));
