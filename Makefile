@@ -235,6 +235,7 @@ LDFLAGS_tests/rings/test_mpsc           := -Wl,--wrap=calloc,--wrap=mmap,--wrap=
                                            -Wl,--wrap=pthread_mutex_trylock,--wrap=write \
                                            -Wl,--wrap=pthread_mutex_init,--wrap=sched_getcpu
 LDFLAGS_tests/rings/test_mpsc_register  := $(LDFLAGS_tests/rings/test_mpsc)
+LDFLAGS_tests/rings/test_mpsc_place     := -Wl,--wrap=getcpu
 LDFLAGS_tests/rings/test_line           := -Wl,--wrap=pthread_create,--wrap=pthread_join
 LDFLAGS_tests/rings/test_mpmc_group     := -Wl,--wrap=pthread_mutex_lock \
                                            -Wl,--wrap=pthread_mutex_trylock \
@@ -318,8 +319,8 @@ $(O)/obj/tests/model/targets/%.o: include_also = -Itests -DQUOIT_MODEL='<model/h
 	-fsanitize=thread
 
 # Of rings/, what is not inline; the kernel, the memory and the mutexes are the checker's.
-model_rings := abi crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc_status \
-               shared_wait spmc spsc_wait wait
+model_rings := abi crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc_place \
+               mpsc_status shared_wait spmc spsc_wait wait
 
 ifeq ($(VARIANT),model)
 $(O)/obj/rings/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>' -fsanitize=thread \
@@ -379,9 +380,9 @@ $(O)/$(rtm): $(call object,$(wildcard tests/rtm/*.c)) $(LIBRARY)
 guest       := tests/vm/guest
 guest_tests := $(patsubst %.c,%,$(filter-out %_damage.c,$(wildcard tests/numa/test_*.c))) \
                $(patsubst %,tests/%,io/test_uring io/test_uring_map io/test_bufring \
-                 rings/test_spsc_create rings/test_mpsc rings/test_mpsc_register rings/test_mpmc \
-                 rings/test_buffer_pool rings/test_notify runtime/test_runtime runtime/test_mail \
-                 runtime/test_loop runtime/test_channel)
+                 rings/test_spsc_create rings/test_mpsc rings/test_mpsc_register \
+                 rings/test_mpsc_place rings/test_mpmc rings/test_buffer_pool rings/test_notify \
+                 runtime/test_runtime runtime/test_mail runtime/test_loop runtime/test_channel)
 
 $(O)/$(guest): $(call object,$(wildcard tests/vm/*.c)) $(LIBRARY)
 	$(call say,LINK,$@)

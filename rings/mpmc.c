@@ -39,7 +39,7 @@ static bool is_possible(const struct quoit_mpmc_options *o)
 {
 	return o->slot_bytes && o->slot_bytes <= INT32_MAX && o->producers_most &&
 	       o->producers_most <= INT32_MAX && o->consumers_most &&
-	       o->consumers_most <= INT32_MAX && o->node >= QUOIT_MPMC_ANYWHERE &&
+	       o->consumers_most <= INT32_MAX && o->node >= QUOIT_MPMC_INTERLEAVE &&
 	       quoit_lane_block_count(o->capacity_slots, o->block_slots) > 0;
 }
 
@@ -193,12 +193,12 @@ static void deal(struct quoit_mpmc *ring)
 
 /* --- producers ------------------------------------------------------------------------------- */
 
-/* The node that a lane for the calling thread should live on; below 0 without a policy. */
+/* The node that a lane for the calling thread should live on; below 0 if there is no such one. */
 static int node_wanted(const struct quoit__mpmc_registry *registry)
 {
 	if (registry->options.node == QUOIT_MPMC_NEAR)
-		return quoit_thread_node(); /* an error is below 0 too */
-	return registry->options.node == QUOIT_MPMC_ANYWHERE ? -1 : registry->options.node;
+		return quoit_thread_memory_node(); /* an error is below 0 too */
+	return registry->options.node < 0 ? -1 : registry->options.node;
 }
 
 /* A lane at the end of the directory, not yet counted. */
@@ -214,6 +214,8 @@ static int open_lane(struct quoit_mpmc *ring, int node)
 		.bytes =
 			sizeof(struct quoit_mpmc_lane) + block_bytes + slot_bytes + QUOIT_ISOLATION,
 		.node = node,
+		.policy = o->node == QUOIT_MPMC_INTERLEAVE ? QUOIT_MEM_INTERLEAVE
+							   : QUOIT_MEM_PREFERRED,
 		.verify_pages = 16,
 		.name = "quoit mpmc lane",
 	};
@@ -347,7 +349,7 @@ int quoit_mpmc_register_consumer(struct quoit_mpmc *ring, struct quoit_mpmc_cons
 	*consumer = (struct quoit_mpmc_consumer){
 		.ring = ring,
 		.seat = seat,
-		.node = quoit_thread_node(),
+		.node = quoit_thread_memory_node(), /* as its lanes, if it is a producer too */
 		.random = (seat + 1) * UINT64_C(0x9e3779b97f4a7c15),
 	};
 	return 0;

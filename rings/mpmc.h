@@ -29,8 +29,10 @@ QUOIT_C_BEGIN
 #define QUOIT_MPMC_POP_MOST ((size_t)32) /* what popping one by one claims at a time */
 #define QUOIT_MPMC_ROTATE   ((size_t)256)
 
-#define QUOIT_MPMC_NEAR	    (-1) /* on the node of the registering thread */
-#define QUOIT_MPMC_ANYWHERE (-2) /* wherever it is first touched */
+/* Where a lane lies, if not on a node; see quoit_mpmc_options. */
+#define QUOIT_MPMC_NEAR	      (-1) /* near the registering thread, where there is memory */
+#define QUOIT_MPMC_ANYWHERE   (-2) /* wherever it is first touched */
+#define QUOIT_MPMC_INTERLEAVE (-3) /* page by page on all nodes of that thread's cpuset */
 
 struct quoit_mpmc_options {
 	size_t slot_bytes;     /* of one element; a typed ring sets it itself */
@@ -41,8 +43,9 @@ struct quoit_mpmc_options {
 	size_t shard_lanes;    /* at least so many to a shard, 0: a fair part of those in use */
 
 	/*
-	 * Where lanes live: QUOIT_MPMC_NEAR, QUOIT_MPMC_ANYWHERE or a node. 0 is a node: options
-	 * that say nothing put all lanes there, quoit_mpmc_default() puts each near its producer.
+	 * Where lanes live: QUOIT_MPMC_NEAR, QUOIT_MPMC_ANYWHERE, QUOIT_MPMC_INTERLEAVE or a node;
+	 * the consumers', for one. 0 is a node: options that say nothing put all lanes there,
+	 * quoit_mpmc_default() puts each near its producer. `make bench-numa` measures them.
 	 */
 	int node;
 	bool near_first; /* help out on the consumer's own node before others */
@@ -61,7 +64,7 @@ struct quoit_mpmc_options {
 struct quoit_mpmc_lane {
 	struct quoit_lane lane; /* lane.slots are its elements */
 	struct quoit_lane_waits waits;
-	QUOIT_ISOLATED int node; /* its memory's; below 0: no policy */
+	QUOIT_ISOLATED int node; /* its memory's; below 0: none alone */
 	unsigned degraded;	 /* bits of enum quoit_region_shortfall */
 };
 

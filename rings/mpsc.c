@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * mpsc.c - who has which lane. Everything here is seldom: producers coming and going, and the end.
- * Sending and receiving is inline in mpsc.h and mpsc_read.h, figures are in mpsc_status.c.
+ * Sending and receiving is inline in mpsc.h and mpsc_read.h, figures are in mpsc_status.c, and
+ * where lanes lie is decided in mpsc_place.c.
  *
  * One mutex orders registering, deregistering and closing, so that a channel closes either before a
  * producer has registered or with its lane (defect D-19). The consumer only ever tries the mutex.
@@ -9,8 +10,6 @@
 #include <errno.h>
 
 #include <quoit/numa/idset.h>
-#include <quoit/numa/thread.h>
-#include <quoit/numa/topology.h>
 
 #include <quoit/rings/mpsc_internal.h>
 
@@ -63,10 +62,13 @@ int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mps
 	};
 	struct quoit_region region;
 	struct quoit_mpsc *made;
+	const int node = quoit__mpsc_common_node(options);
 	int rc;
 
 	if (!is_possible(options))
 		return -EINVAL;
+	if (node < 0)
+		return node;
 	rc = options->metrics ? can_count() : 0;
 	if (!rc)
 		rc = quoit_region_open(&region, &place, NULL);
@@ -88,6 +90,7 @@ int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mps
 	made->capacity = options->capacity_slots;
 	made->seats->options = *options;
 	made->seats->counts = options->metrics;
+	made->seats->node = node;
 	made->seats->region = region;
 	*channel = made;
 	return 0;
@@ -189,28 +192,14 @@ uintptr_t quoit__mpsc_thread(void)
 	return (uintptr_t)&here;
 }
 
-/* Where a lane should lie: a node, or below 0 if it does not matter or nobody knows. */
-static int wanted_node(const struct quoit_mpsc *channel, int node)
-{
-	const struct quoit_topology *const topology = channel->seats->options.topology;
-	int cpu;
-
-	if (node >= 0 || !topology)
-		return node;
-	cpu = quoit_thread_cpu();
-	if (cpu < 0)
-		return -1;
-	node = quoit_topology_node_of_cpu(topology, (unsigned)cpu);
-	return node < 0 ? -1 : quoit_topology_memory_node(topology, node);
-}
-
-/* Take a lane that lies on `node` off the list of free ones; below 0, on any. */
-static struct quoit__mpsc_home *take_free(struct quoit_mpsc_seats *seats, int node)
+/* Take a lane that lies where it is wanted off the list of free ones. */
+static struct quoit__mpsc_home *take_free(struct quoit_mpsc_seats *seats,
+					  struct quoit__mpsc_want want)
 {
 	struct quoit__mpsc_home **at = &seats->free;
 	struct quoit__mpsc_home *home;
 
-	while (*at && node >= 0 && (*at)->region.node != node)
+	while (*at && !quoit__mpsc_lies_so(*at, want))
 		at = &(*at)->next_free;
 	home = *at;
 	if (home)
@@ -222,14 +211,16 @@ static struct quoit__mpsc_home *take_free(struct quoit_mpsc_seats *seats, int no
  * Make a lane and show it to the consumer. Everything is ready before it is counted, and until then
  * nobody knows of it (defects D-16, D-17).
  */
-static int make_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_home **made)
+static int make_lane(struct quoit_mpsc *channel, struct quoit__mpsc_want want,
+		     struct quoit__mpsc_home **made)
 {
 	const struct quoit_mpsc_options *const o = &channel->seats->options;
 	const uint32_t id = quoit_mpsc_lanes(channel);
 	const size_t shift = (size_t)(id % COLOURS) * QUOIT_ISOLATION;
 	const struct quoit_region_options place = {
 		.bytes = lane_bytes(o),
-		.node = node,
+		.node = want.node,
+		.policy = want.spread ? QUOIT_MEM_INTERLEAVE : QUOIT_MEM_PREFERRED,
 		.verify_pages = VERIFY_PAGES,
 		.name = "quoit mpsc lane",
 	};
@@ -292,18 +283,19 @@ static struct quoit__mpsc_home *take_any(struct quoit_mpsc *channel)
 		if (quoit_load_acquire(&lane->state) == QUOIT_MPSC_DRAINED)
 			give_back(channel, lane);
 	}
-	return take_free(channel->seats, -1);
+	return take_free(channel->seats, (struct quoit__mpsc_want){.node = -1});
 }
 
 /* Find a lane that nobody has. */
-static int find_lane(struct quoit_mpsc *channel, int node, struct quoit__mpsc_home **found)
+static int find_lane(struct quoit_mpsc *channel, struct quoit__mpsc_want want,
+		     struct quoit__mpsc_home **found)
 {
 	struct quoit_mpsc_seats *const seats = channel->seats;
-	struct quoit__mpsc_home *home = take_free(seats, node);
+	struct quoit__mpsc_home *home = take_free(seats, want);
 	int rc = -EUSERS;
 
 	if (!home && quoit_mpsc_lanes(channel) < seats->options.producers_most)
-		rc = make_lane(channel, node, &home);
+		rc = make_lane(channel, want, &home);
 	if (!home)
 		home = take_any(channel);
 	if (!home)
@@ -342,9 +334,10 @@ int quoit_mpsc_register_on(struct quoit_mpsc *channel, int node,
 
 	if (node < QUOIT_MPSC_NODE_AUTO || node >= QUOIT_NODES_MAX)
 		return -EINVAL;
-	node = wanted_node(channel, node);
+	const struct quoit__mpsc_want want = quoit__mpsc_wanted(channel, node);
+
 	quoit__mpsc_lock(channel);
-	rc = quoit_mpsc_is_closed(channel) ? -ESHUTDOWN : find_lane(channel, node, &home);
+	rc = quoit_mpsc_is_closed(channel) ? -ESHUTDOWN : find_lane(channel, want, &home);
 	if (!rc)
 		seat_producer(channel, &home->lane, producer);
 	quoit__mpsc_unlock(channel);

@@ -38,9 +38,20 @@ QUOIT_C_BEGIN
 struct quoit_mpsc_seats;
 struct quoit_topology;
 
-#define QUOIT_MPSC_NODE_AUTO (-1) /* the node of the thread that registers */
+#define QUOIT_MPSC_NODE_AUTO (-1) /* as the channel's options say */
 #define QUOIT_MPSC_QUANTUM   256  /* items of one lane before it is the next one's turn */
 #define QUOIT_MPSC_SKIP_MOST 64	  /* rounds in which a lane that was empty is not looked at */
+
+/*
+ * Where lanes lie whose producers do not name a node. Beside the producer unless told otherwise:
+ * who sends then never waits for another node's memory, whichever consumer reads.
+ */
+enum quoit_mpsc_place {
+	QUOIT_MPSC_AT_PRODUCER, /* near the thread that registers */
+	QUOIT_MPSC_AT_CONSUMER, /* near the thread that creates the channel */
+	QUOIT_MPSC_AT_NODE,	/* on a node of the options */
+	QUOIT_MPSC_INTERLEAVED, /* page by page on all nodes of the registering thread's cpuset */
+};
 
 struct quoit_mpsc_options {
 	size_t item_bytes;
@@ -48,10 +59,13 @@ struct quoit_mpsc_options {
 	uint32_t producers_most; /* at the same time; at most QUOIT_DIRECTORY_MOST */
 	uint32_t quantum_items;	 /* 0: QUOIT_MPSC_QUANTUM */
 
+	enum quoit_mpsc_place place; /* `make bench-numa` measures them */
+	int node;		     /* with QUOIT_MPSC_AT_NODE */
+
 	/*
-	 * Tells which node a thread runs on; kept until destroy. With NULL a lane that is to lie on
-	 * the registering thread's node is not bound: it lies where that thread touches it first,
-	 * and a free one is used again wherever it lies.
+	 * Tells which node a thread runs on; kept until destroy. With NULL a lane that is to lie
+	 * at the producer is not bound: it lies where the registering thread touches it first, and
+	 * a free one is used again wherever it lies.
 	 */
 	const struct quoit_topology *topology;
 
@@ -144,8 +158,9 @@ struct quoit_mpsc_stats {
  * Make a channel without lanes, on the node of the calling thread: let it be the consumer's.
  *
  * Owns: the caller destroys it; *channel is untouched on failure.
- * Errors: -EINVAL for sizes that are not possible, -ENOMEM; -EOPNOTSUPP for metrics where rings
- * were built without CONFIG_METRICS.
+ * Errors: -EINVAL for sizes, a place or a node that are not possible, -ENOMEM; -EOPNOTSUPP for
+ * metrics where rings were built without CONFIG_METRICS; with QUOIT_MPSC_AT_CONSUMER those of
+ * quoit_thread_memory_node().
  */
 QUOIT_MUST_CHECK int quoit_mpsc_create(const struct quoit_mpsc_options *options,
 				       struct quoit_mpsc **channel);
@@ -188,8 +203,9 @@ QUOIT_MUST_CHECK int quoit_mpsc_detach(struct quoit_mpsc *channel);
 QUOIT_MUST_CHECK int quoit_mpsc_attach_meters(struct quoit_mpsc *channel, bool on);
 
 /*
- * Become a producer, with a lane on the given node or QUOIT_MPSC_NODE_AUTO. A free lane on that
- * node is used again, else a new one is made, else any free one is used.
+ * Become a producer, with a lane on the given node, or where the channel's options say with
+ * QUOIT_MPSC_NODE_AUTO. A free lane that lies so is used again, else a new one is made, else any
+ * free one is used.
  *
  * Thread: any, and it owns the handle then; producers and consumer go on meanwhile.
  * Owns: the caller deregisters; *producer is untouched on failure.
@@ -202,7 +218,7 @@ QUOIT_MUST_CHECK int quoit_mpsc_register_on(struct quoit_mpsc *channel, int node
 					    struct quoit_mpsc_producer *producer);
 
 /*
- * As quoit_mpsc_register_on(), on the node of the calling thread.
+ * As quoit_mpsc_register_on(), where the channel's options say.
  * Thread, Owns, Errors, Cost: as there.
  */
 QUOIT_MUST_CHECK QUOIT_HOT int quoit_mpsc_register(struct quoit_mpsc *channel,

@@ -28,6 +28,7 @@ struct quoit_mpsc_seats {
 	bool counts;		  /* the lanes have meters; changes while nobody is registered */
 	struct quoit_meter meter; /* the consumer's waits, which are no lane's */
 	size_t lanes_bytes;
+	int node; /* of lanes at the consumer or on a node; never changes */
 	struct quoit_mpsc_options options;
 	struct quoit_region region; /* holds the channel and this */
 };
@@ -58,5 +59,21 @@ static inline void quoit__mpsc_unlock(const struct quoit_mpsc *channel)
 {
 	(void)pthread_mutex_unlock(&channel->seats->lock);
 }
+
+/* --- mpsc_place.c ---------------------------------------------------------------------------- */
+
+/* Where a lane should lie. */
+struct quoit__mpsc_want {
+	int node;    /* below 0: it does not matter, or nobody knows */
+	bool spread; /* over all nodes */
+};
+
+/* The node of all lanes, where the options want the consumer's or name one; or -errno. */
+QUOIT_MUST_CHECK int quoit__mpsc_common_node(const struct quoit_mpsc_options *o);
+
+/* What a producer wants that asks for this node, or for QUOIT_MPSC_NODE_AUTO. */
+struct quoit__mpsc_want quoit__mpsc_wanted(const struct quoit_mpsc *channel, int node);
+
+bool quoit__mpsc_lies_so(const struct quoit__mpsc_home *home, struct quoit__mpsc_want want);
 
 #endif

@@ -57,6 +57,8 @@ int quoit_spsc_create(const struct quoit_spsc_options *o, struct quoit_spsc **ri
 	const struct quoit_region_options place = {
 		.bytes = bytes,
 		.node = o->node,
+		.policy = o->node == QUOIT_NODE_INTERLEAVE ? QUOIT_MEM_INTERLEAVE
+							   : QUOIT_MEM_PREFERRED,
 		.lock = o->lock,
 		.require = o->require,
 		.name = "quoit spsc",

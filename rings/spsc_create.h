@@ -25,15 +25,21 @@ QUOIT_C_BEGIN
 #define QUOIT_PRODUCERS_HIGH_THROUGHPUT	  32
 #define QUOIT_PRODUCERS_ULTRA_LOW_LATENCY 4
 
-#define QUOIT_NODE_AUTO (-1) /* the node of the thread that creates the ring */
+#define QUOIT_NODE_AUTO	      (-1) /* the node of the thread that creates the ring */
+#define QUOIT_NODE_INTERLEAVE (-2) /* page by page on all nodes of that thread's cpuset */
 
 struct quoit_spsc_options {
 	size_t capacity_slots; /* a power of two */
-	int node;	       /* QUOIT_NODE_AUTO, or prefer this one; mind that 0 is a node */
-	bool waits;	       /* attach waits: the blocking calls may sleep on this ring */
-	bool metrics;	       /* attach a meter, where CONFIG_METRICS built one */
-	bool lock;	       /* never swapped out; counts against RLIMIT_MEMLOCK */
-	bool require;	       /* refuse where the placement falls short, instead of degrading */
+
+	/*
+	 * QUOIT_NODE_AUTO, QUOIT_NODE_INTERLEAVE, or prefer this one: the reader's or the writer's,
+	 * or any. Mind that 0 is a node. `make bench-numa` measures them.
+	 */
+	int node;
+	bool waits;   /* attach waits: the blocking calls may sleep on this ring */
+	bool metrics; /* attach a meter, where CONFIG_METRICS built one */
+	bool lock;    /* never swapped out; counts against RLIMIT_MEMLOCK */
+	bool require; /* refuse where the placement falls short, instead of degrading */
 
 	/* Filled in by name_create() of typed.h. */
 	size_t slot_bytes;

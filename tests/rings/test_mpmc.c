@@ -21,6 +21,7 @@
 #include <quoit/numa/thread.h>
 
 #include <rings/mpmc_checks.h>
+#include <support/policy.h>
 
 /* --- memory that cannot be had --------------------------------------------------------------- */
 
@@ -107,7 +108,7 @@ static void options_that_are_not_possible_are_refused(void **state)
 	bad[4].block_slots = 3;
 	bad[5].producers_most = 0;
 	bad[6].consumers_most = 0;
-	bad[7].node = -3;
+	bad[7].node = QUOIT_MPMC_INTERLEAVE - 1;
 	bad[8].slot_bytes = SIZE_MAX / 2;
 	for (size_t i = 0; i < 9; i++)
 		assert_int_equal(quoit_mpmc_create(&bad[i], &ring), -EINVAL);
@@ -246,14 +247,20 @@ static void a_lane_lies_where_the_options_say(void **state)
 
 	(void)state;
 	start(&f, &options, 1, 0);
-	assert_int_equal(f.p[0].seat.lane->node, quoit_thread_node());
+	assert_int_equal(f.p[0].seat.lane->node, quoit_thread_memory_node());
+	assert_int_equal(memory_policy(f.p[0].seat.lane), POLICY_PREFERRED);
 	end(&f);
 	options.node = QUOIT_MPMC_ANYWHERE;
 	start(&f, &options, 1, 0);
 	assert_int_equal(f.p[0].seat.lane->node, -1);
 	assert_int_equal(f.p[0].seat.lane->degraded, 0); /* nothing was asked for */
 	end(&f);
-	options.node = quoit_thread_node();
+	options.node = QUOIT_MPMC_INTERLEAVE;
+	start(&f, &options, 1, 0);
+	assert_int_equal(f.p[0].seat.lane->node, -1);
+	assert_int_equal(memory_policy(f.p[0].seat.lane), POLICY_INTERLEAVED);
+	end(&f);
+	options.node = quoit_thread_memory_node();
 	start(&f, &options, 1, 0);
 	assert_int_equal(f.p[0].seat.lane->node, options.node);
 	page = (void *)((uintptr_t)f.p[0].seat.lane & ~(uintptr_t)4095);

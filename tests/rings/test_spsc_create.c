@@ -18,6 +18,7 @@
 
 #include <rings/ring_checks.h>
 #include <support/home.h>
+#include <support/policy.h>
 #include <support/skip.h>
 
 struct item {
@@ -76,6 +77,31 @@ static void a_created_ring_is_empty_isolated_and_carries_items(void **state)
 	}
 	items_destroy(q);
 	items_destroy(NULL);
+}
+
+static void a_ring_lies_where_the_options_say(void **state)
+{
+	const struct {
+		int node, policy;
+	} cases[] = {{QUOIT_NODE_AUTO, POLICY_DEFAULT},
+		     {QUOIT_NODE_INTERLEAVE, POLICY_INTERLEAVED},
+		     {memory_node(-1), POLICY_PREFERRED}};
+
+	(void)state;
+	if (memory_policy(cases) < 0)
+		skip_because("this kernel or sandbox does not tell policies");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct quoit_spsc_options options = usual;
+		struct items *q = NULL;
+
+		options.node = cases[i].node;
+		assert_int_equal(items_create(&options, &q, NULL), 0);
+		assert_int_equal(memory_policy(q), cases[i].policy);
+		assert_int_equal(memory_policy(q->slots), cases[i].policy);
+		assert_int_equal(quoit_spsc_memory(&q->ring).node,
+				 cases[i].node < 0 ? -1 : cases[i].node);
+		items_destroy(q);
+	}
 }
 
 static void nothing_stays_mapped_of_a_ring_that_is_gone_or_never_was(void **state)
@@ -301,6 +327,7 @@ static void resetting_a_ring_in_use_or_destroying_a_stranger_is_a_breach(void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_ring_lies_where_the_options_say),
 		cmocka_unit_test(nothing_stays_mapped_of_a_ring_that_is_gone_or_never_was),
 		cmocka_unit_test(a_created_ring_is_empty_isolated_and_carries_items),
 		cmocka_unit_test(its_memory_is_told),

@@ -26,11 +26,13 @@ struct guest_machine {
 	bool has_mems;		 /* else all */
 	bool refused;		 /* the kernel is too old for io_uring as we need it */
 	bool lends;		 /* the kernel takes memory of ours for an io_uring's queues */
+	bool weighs;		 /* it interleaves by weight */
 };
 
 extern struct guest_machine machine;
 
-/* Read "node=0:0-1:128", "distance=0:1:21", "mems=1", "refused", "lends". False if it is none. */
+/* Read "node=0:0-1:128", "distance=0:1:21", "mems=1", "refused", "lends", "weighs".
+ * False if it is none. */
 bool guest_read(const char *word);
 
 bool guest_has_memory(int node); /* that we may take */
@@ -56,12 +58,18 @@ int guest_end(void);
  */
 bool guest_resident(const char *what, const void *base, size_t bytes, int node, bool sparse);
 
+/* The same of memory that is meant to lie on several nodes, so many pages on each. */
+bool guest_spread(const char *what, const struct quoit_region *region,
+		  const size_t on_node[GUEST_NODES]);
+
 bool guest_region_resident(const char *what, const struct quoit_region *region, int node);
 
 /* --- checks ---------------------------------------------------------------------------------- */
 
 void guest_check_topology(void);
 void guest_check_regions(void);
+void guest_check_spread(void);
+void guest_check_pools(void);
 void guest_check_rings(void);
 void guest_check_queues(void);
 void guest_check_cores(void);

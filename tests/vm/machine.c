@@ -58,6 +58,8 @@ bool guest_read(const char *word)
 		return machine.refused = true;
 	if (!strcmp(word, "lends"))
 		return machine.lends = true;
+	if (!strcmp(word, "weighs"))
+		return machine.weighs = true;
 	return false;
 }
 

@@ -2,7 +2,8 @@
 /*
  * main.c - what is true of the library on a machine with several nodes, looked at from inside.
  *
- *	guest node=ID:CPUS:MIB ... distance=FROM:TO:UNITS ... [mems=NODES] [lends] [refused]
+ *	guest node=ID:CPUS:MIB ... distance=FROM:TO:UNITS ... [mems=NODES] [weighs] [lends]
+ *[refused]
  *
  * Prints a line for each case, and at the end how many pages were looked at and how many of them
  * were on the node that they were meant for.
@@ -62,6 +63,14 @@ static long look_at(const char *at, size_t n, int node, size_t *present)
 	return there;
 }
 
+static void count_pages(size_t meant, size_t there)
+{
+	pthread_mutex_lock(&lock);
+	pages_seen += meant;
+	pages_there += there;
+	pthread_mutex_unlock(&lock);
+}
+
 bool guest_resident(const char *what, const void *base, size_t bytes, int node, bool sparse)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -78,12 +87,36 @@ bool guest_resident(const char *what, const void *base, size_t bytes, int node, 
 		there += (size_t)found;
 	}
 	meant = sparse ? present : all;
-	pthread_mutex_lock(&lock);
-	pages_seen += meant;
-	pages_there += there;
-	pthread_mutex_unlock(&lock);
+	count_pages(meant, there);
 	return guest_say(there == meant, "%s: %zu of %zu pages on node %d", what, there, meant,
 			 node);
+}
+
+bool guest_spread(const char *what, const struct quoit_region *region,
+		  const size_t on_node[GUEST_NODES])
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t meant = 0, there = 0, present = 0;
+
+	for (int node = 0; node < GUEST_NODES; node++) {
+		size_t found = 0;
+
+		for (size_t done = 0; on_node[node] && done < region->bytes / page;
+		     done += LOOK_AT_ONCE) {
+			const size_t n = quoit_min(region->bytes / page - done, LOOK_AT_ONCE);
+			const char *const at = (const char *)region->base + done * page;
+			const long here = look_at(at, n, node, &present);
+
+			if (here < 0)
+				return guest_say(false, "%s: nobody tells where it is", what);
+			found += (size_t)here;
+		}
+		meant += on_node[node];
+		there += quoit_min(found, on_node[node]);
+	}
+	count_pages(meant, there);
+	return guest_say(there == meant && meant == region->bytes / page,
+			 "%s: %zu of %zu pages as meant", what, there, meant);
 }
 
 bool guest_region_resident(const char *what, const struct quoit_region *region, int node)
@@ -100,6 +133,8 @@ int main(int argc, char **argv)
 		}
 	guest_check_topology();
 	guest_check_regions();
+	guest_check_spread();
+	guest_check_pools();
 	guest_check_rings();
 	if (machine.refused) {
 		guest_check_refusal();

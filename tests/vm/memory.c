@@ -156,7 +156,43 @@ static void check_mpsc(int node, const struct quoit_topology *t)
 	guest_say(!quoit_mpsc_destroy(channel), "an mpsc channel ends");
 }
 
-static void check_mpmc(int asked, int node, bool bound)
+/* A channel from a node for producers everywhere, with its lanes in each place. */
+static void check_place(enum quoit_mpsc_place place, int from, int node)
+{
+	const struct quoit_mpsc_options o = {.item_bytes = 64,
+					     .capacity_slots = SLOTS,
+					     .producers_most = 1,
+					     .place = place,
+					     .node = node};
+	struct quoit_mpsc_producer producer;
+	struct quoit_mpsc *channel;
+
+	go_to(from);
+	if (!guest_say(!quoit_mpsc_create(&o, &channel), "an mpsc channel, lanes in place %d",
+		       (int)place))
+		return;
+	go_away_from(node);
+	if (guest_say(!quoit_mpsc_register(channel, &producer), "a lane in place %d", (int)place)) {
+		const struct quoit_region *const region =
+			&quoit__mpsc_home_at(channel, producer.id)->region;
+
+		guest_say(!region->degraded, "a lane in place %d falls not short", (int)place);
+		guest_region_resident("an mpsc lane in its place", region, node);
+		if (quoit_mpsc_deregister(&producer))
+			guest_say(false, "an mpsc producer leaves");
+	}
+	guest_say(!quoit_mpsc_destroy(channel), "an mpsc channel ends");
+}
+
+static void check_places(int from)
+{
+	check_place(QUOIT_MPSC_AT_CONSUMER, from, guest_nearest(from));
+	for (int node = 0; node < GUEST_NODES; node++)
+		if (guest_has_memory(node))
+			check_place(QUOIT_MPSC_AT_NODE, from, node);
+}
+
+static void check_mpmc(int asked, int node)
 {
 	const struct quoit_mpmc_options o = {.slot_bytes = 64,
 					     .capacity_slots = SLOTS,
@@ -169,9 +205,8 @@ static void check_mpmc(int asked, int node, bool bound)
 	if (!guest_say(!quoit_mpmc_create(&o, &ring), "an mpmc ring"))
 		return;
 	if (guest_say(!quoit_mpmc_register_producer(ring, &producer), "an mpmc lane")) {
-		/* It knows no topology: on a node without memory its first touch is all it has. */
-		guest_say(!producer.lane->degraded == bound, "an mpmc lane %s: %#x",
-			  bound ? "falls not short" : "is told to fall short",
+		guest_say(!producer.lane->degraded && producer.lane->node == node,
+			  "an mpmc lane falls not short on node %d: %#x", producer.lane->node,
 			  producer.lane->degraded);
 		guest_resident("an mpmc lane's head", producer.lane, sizeof(*producer.lane), node,
 			       false);
@@ -205,15 +240,16 @@ void guest_check_rings(void)
 		if (guest_has_memory(node)) {
 			go_away_from(node);
 			check_spsc(node, node);
-			check_mpmc(node, node, true);
+			check_mpmc(node, node);
 			check_pool(node, node);
 		}
 		if (guest_cpu_of(node) < 0)
 			continue;
 		check_mpsc(node, &t);
+		check_places(node);
 		go_to(node);
 		check_spsc(QUOIT_NODE_AUTO, guest_nearest(node));
-		check_mpmc(QUOIT_MPMC_NEAR, guest_nearest(node), guest_has_memory(node));
+		check_mpmc(QUOIT_MPMC_NEAR, guest_nearest(node));
 		check_pool(-1, guest_nearest(node));
 	}
 	quoit_topology_fini(&t);

@@ -143,6 +143,7 @@ guest_words() # RELEASE
 	done
 	[ -z "$mems" ] || words+=" mems=$mems"
 	is_at_least "$1" 6.1 || words+=" refused"
+	is_at_least "$1" 6.9 && words+=" weighs"
 	is_at_least "$1" 6.12 && words+=" lends"
 	echo "${words# }"
 }
