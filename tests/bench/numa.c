@@ -12,9 +12,11 @@
  *   interleave   page by page on all nodes, if there are several
  *
  * Of each are measured the throughput of batches in place, every item read; a round trip over two
- * such rings; and the wake-up of a loop that sleeps, with the ring in its place. After that come
- *all cores together, from one to all. In each round every cell takes its turn; figures are medians.
- * Where the pages are is looked at for every cell. In an emulator none of it is a measurement.
+ * such rings; and the wake-up of a loop that sleeps, with the ring in its place. Then the lane of a
+ * channel in each place that its options offer, and which place was the fastest between nodes.
+ *After that come all cores together, from one to all. In each round every cell takes its turn;
+ *figures are medians. Where the pages are is looked at for every cell. In an emulator none of it is
+ *a measurement.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -22,6 +24,7 @@
 #include "numa_place.h"
 
 #include "loop_feed.h"
+#include "numa_lanes.h"
 #include "numa_scale.h"
 
 #ifdef __x86_64__
@@ -223,6 +226,23 @@ static void add_cell(const struct cell *pair, enum policy policy, struct quoit_i
 	cell->resident = 100;
 }
 
+/* The same pair, with the lane of a channel between them. */
+static void add_lanes(const struct cell *pair, const struct quoit_topology *t, int near_from,
+		      int near_to, int far)
+{
+	const struct quoit_idset all = all_nodes(t);
+	const struct lane_cell lane = {
+		.from = pair->from, .to = pair->to, .cpus = {pair->cpus[0], pair->cpus[1]}};
+
+	add_lane(&lane, QUOIT_MPSC_AT_PRODUCER, 0, only(near_from));
+	if (near_from != near_to)
+		add_lane(&lane, QUOIT_MPSC_AT_CONSUMER, 0, only(near_to));
+	if (far >= 0)
+		add_lane(&lane, QUOIT_MPSC_AT_NODE, far, only(far));
+	if (quoit_idset_count(&all) > 1)
+		add_lane(&lane, QUOIT_MPSC_INTERLEAVED, 0, all);
+}
+
 static void add_pair(const struct quoit_topology *t, const struct quoit_topology_node *from,
 		     const struct quoit_topology_node *to)
 {
@@ -245,6 +265,7 @@ static void add_pair(const struct quoit_topology *t, const struct quoit_topology
 		add_cell(&pair, REMOTE, only(far), only(far));
 	if (quoit_idset_count(&all) > 1)
 		add_cell(&pair, INTERLEAVE, all, all);
+	add_lanes(&pair, t, near_from, near_to, far);
 }
 
 /* --- what came of it ------------------------------------------------------------------------- */
@@ -281,14 +302,23 @@ static void print_matrix(const struct quoit_topology *t, const char *title, unsi
 
 static void print_results(unsigned rounds, bool emulated)
 {
+	const char *const note = emulated ? " emulated=1" : "";
+	struct best mps = {0}, ns = {0};
+
 	printf("\n");
-	for (unsigned i = 0; i < cell_count; i++)
+	for (unsigned i = 0; i < cell_count; i++) {
 		printf("RESULT name=bench-numa from=%d to=%d policy=%s mps=%.1f ns=%.0f "
 		       "wake_ns=%.0f resident_pct=%u%s\n",
 		       cells[i].from, cells[i].to, policy_names[cells[i].policy],
 		       median(cells[i].mps, rounds), median(cells[i].ns, rounds),
-		       median(cells[i].wake_ns, rounds), cells[i].resident,
-		       emulated ? " emulated=1" : "");
+		       median(cells[i].wake_ns, rounds), cells[i].resident, note);
+		if (cells[i].from == cells[i].to)
+			continue;
+		best_add(&mps, cells[i].policy, median(cells[i].mps, rounds));
+		best_add(&ns, cells[i].policy, median(cells[i].ns, rounds));
+	}
+	best_print(&mps, "ring", policy_names, true, note);
+	best_print(&ns, "ring-round-trip", policy_names, false, note);
 }
 
 static void print_scaling(const struct quoit_topology *t, unsigned rounds, bool emulated)
@@ -336,16 +366,23 @@ static unsigned cells_not_resident(void)
 
 	for (unsigned i = 0; i < cell_count; i++)
 		n += cells[i].resident < 100;
+	for (unsigned i = 0; i < lanes.count; i++)
+		n += lanes.cells[i].resident < 100;
 	return n;
 }
 
-static void measure_cells(unsigned rounds, const struct quoit_idset *cpus)
+static void measure_cells(unsigned rounds, const struct quoit_topology *t,
+			  const struct quoit_idset *cpus)
 {
 	const double tick_ns = ns_per_tick();
 
-	for (unsigned round = 0; round < rounds; round++)
+	for (unsigned round = 0; round < rounds; round++) {
 		for (unsigned i = 0; i < cell_count; i++)
 			run_cell(&cells[(i + round) % cell_count], round, tick_ns);
+		for (unsigned i = 0; i < lanes.count; i++)
+			run_lane(&lanes.cells[(i + round) % lanes.count], &course, round,
+				 ITEMS / slower, t, tick_ns);
+	}
 	if (quoit_thread_allow(cpus))
 		die("the affinity is lost");
 }
@@ -375,12 +412,13 @@ int main(int argc, char **argv)
 			if (t.nodes[from].cpu_count && t.nodes[to].cpu_count)
 				add_pair(&t, &t.nodes[from], &t.nodes[to]);
 	if (cell_count)
-		measure_cells((unsigned)rounds, &cpus);
+		measure_cells((unsigned)rounds, &t, &cpus);
 	print_matrix(&t, "million items a second", (unsigned)rounds, offsetof(struct cell, mps));
 	print_matrix(&t, "round trip, ns", (unsigned)rounds, offsetof(struct cell, ns));
 	print_matrix(&t, "until a sleeping loop's handler, ns", (unsigned)rounds,
 		     offsetof(struct cell, wake_ns));
 	print_results((unsigned)rounds, emulated);
+	print_lanes((unsigned)rounds, emulated);
 	print_scaling(&t, (unsigned)rounds, emulated);
 	quoit_topology_fini(&t);
 	return cells_not_resident() ? 1 : 0;
