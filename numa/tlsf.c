@@ -58,6 +58,14 @@ static void hang(struct quoit__tlsf *t, block *b)
 	t->powers |= (uint32_t)1 << place.power;
 }
 
+/* The list has nothing any more. */
+static void forget(struct quoit__tlsf *t, struct place place)
+{
+	t->lists[place.power] &= ~((uint32_t)1 << place.part);
+	if (!t->lists[place.power])
+		t->powers &= ~((uint32_t)1 << place.power);
+}
+
 static void unhang(struct quoit__tlsf *t, block *b)
 {
 	const struct place place = place_of(quoit__tlsf_granules(b));
@@ -69,51 +77,62 @@ static void unhang(struct quoit__tlsf *t, block *b)
 		return;
 	}
 	t->heads[place.power][place.part] = b->next;
-	if (b->next)
-		return;
-	t->lists[place.power] &= ~((uint32_t)1 << place.part);
-	if (!t->lists[place.power])
-		t->powers &= ~((uint32_t)1 << place.power);
+	if (!b->next)
+		forget(t, place);
 }
 
-/* The first list from `from` on that has something: its first block. */
-static block *first_from(const struct quoit__tlsf *t, struct place from)
+/* The same of the first one of a list that has some: whatever its size is. */
+static block *unhang_first(struct quoit__tlsf *t, struct place place)
 {
-	uint32_t lists = t->lists[from.power] & ~(uint32_t)0 << from.part;
+	block **const head = &t->heads[place.power][place.part];
+	block *const b = *head;
+
+	*head = b->next;
+	if (b->next)
+		b->next->previous = NULL;
+	else
+		forget(t, place);
+	return b;
+}
+
+/* Make it the first list from there on that has something. */
+static bool go_up(const struct quoit__tlsf *t, struct place *place)
+{
+	uint32_t lists = t->lists[place->power] & ~(uint32_t)0 << place->part;
 
 	if (!lists) {
-		const uint32_t powers = t->powers & ~(uint32_t)1 << from.power;
+		const uint32_t powers = t->powers & ~(uint32_t)1 << place->power;
 
 		if (!powers)
-			return NULL;
-		from.power = (uint32_t)__builtin_ctz(powers);
-		lists = t->lists[from.power];
+			return false;
+		place->power = (uint32_t)__builtin_ctz(powers);
+		lists = t->lists[place->power];
 	}
-	return t->heads[from.power][__builtin_ctz(lists)];
+	place->part = (uint32_t)__builtin_ctz(lists);
+	return true;
 }
 
 /*
- * A free block of `granules` or more. In its own list some blocks may be smaller, so the search
- * begins at the next one, unless it is the first of this one.
+ * Take a free block of `granules` or more off its list, or NULL. In the list of that size some
+ * blocks may be smaller, so the search begins at the next one, unless it is the first of this one.
  */
-static block *find(const struct quoit__tlsf *t, uint32_t granules)
+static block *find(struct quoit__tlsf *t, uint32_t granules)
 {
-	const struct place own = place_of(granules);
+	struct place place;
 	uint32_t up = granules;
-	struct place from;
-	block *found = NULL;
 
 	if (up >= SPLIT)
 		up += ((uint32_t)1 << (log2_of(up) - SPLIT_BITS)) - 1;
-	from = place_of(up);
-	if (from.power < QUOIT__TLSF_POWERS)
-		found = first_from(t, from);
-	if (!found) {
-		found = t->heads[own.power][own.part];
-		if (found && quoit__tlsf_granules(found) < granules)
-			found = NULL;
+	place = place_of(up);
+	if (place.power >= QUOIT__TLSF_POWERS || !go_up(t, &place)) {
+		const block *first;
+
+		place = place_of(granules);
+		first = t->heads[place.power][place.part];
+		if (!first || quoit__tlsf_granules(first) < granules)
+			return NULL;
 	}
-	return found;
+	return unhang_first(t, place);
 }
 
 /* --- blocks ---------------------------------------------------------------------------------- */
@@ -135,15 +154,18 @@ static void put(struct quoit__tlsf *t, block *b)
 	hang(t, b);
 }
 
-/* Cut `b` after so many granules, if that leaves a block, which is free. */
-static void cut(struct quoit__tlsf *t, block *b, uint32_t granules)
+/*
+ * Cut `b` after so many granules, if that leaves a block: gives it, in no list yet, or NULL. What
+ * is behind it may be free.
+ */
+static block *cut(struct quoit__tlsf *t, block *b, uint32_t granules)
 {
 	const uint32_t rest = quoit__tlsf_granules(b) - granules;
 
 	if (rest < t->least)
-		return;
+		return NULL;
 	b->size = granules << 1;
-	quoit__tlsf_give(t, begin(behind(t, b), rest, granules));
+	return begin(behind(t, b), rest, granules);
 }
 
 int quoit__tlsf_init(struct quoit__tlsf *t, void *span, size_t bytes, size_t align)
@@ -189,24 +211,27 @@ block *quoit__tlsf_take(struct quoit__tlsf *t, uint32_t granules, uint32_t align
 	const uint64_t want = granules + (align > 1 ? (uint64_t)align + t->least : 0);
 	block *b = want <= t->granules ? find(t, (uint32_t)want) : NULL;
 
+	block *rest;
+
 	if (!b)
 		return NULL;
-	unhang(t, b);
 	b->size &= ~(uint32_t)1;
 	if (align > 1) {
 		const uint32_t gap = gap_before(t, b, align);
 
 		if (gap) {
 			block *const front = b;
-			const uint32_t rest = quoit__tlsf_granules(b) - gap;
+			const uint32_t left = quoit__tlsf_granules(b) - gap;
 
-			b = begin(at(b, gap, t->shift), rest, gap);
+			b = begin(at(b, gap, t->shift), left, gap);
 			front->size = gap << 1;
-			behind(t, b)->before = rest;
+			behind(t, b)->before = left;
 			put(t, front);
 		}
 	}
-	cut(t, b, granules);
+	rest = cut(t, b, granules);
+	if (rest)
+		put(t, rest); /* it was one free block: no neighbour of it is free */
 	return b;
 }
 
@@ -233,6 +258,8 @@ void quoit__tlsf_give(struct quoit__tlsf *t, block *b)
 
 bool quoit__tlsf_resize(struct quoit__tlsf *t, block *b, uint32_t granules)
 {
+	block *rest;
+
 	if (granules > quoit__tlsf_granules(b)) {
 		block *const next = behind(t, b);
 
@@ -243,7 +270,9 @@ bool quoit__tlsf_resize(struct quoit__tlsf *t, block *b, uint32_t granules)
 		b->size += quoit__tlsf_granules(next) << 1;
 		behind(t, b)->before = quoit__tlsf_granules(b);
 	}
-	cut(t, b, granules);
+	rest = cut(t, b, granules);
+	if (rest)
+		quoit__tlsf_give(t, rest);
 	return true;
 }
 
