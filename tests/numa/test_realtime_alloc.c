@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <string.h>
 
 #include <quoit/numa/realtime_alloc.h>
@@ -39,12 +40,13 @@ static void before_there_is_a_default_pool(void **state)
 
 static void creating_pools(void **state)
 {
-	rtm_pool *pool = NULL;
+	rtm_pool *const untouched = (rtm_pool *)(void *)state;
+	rtm_pool *pool = untouched;
 
-	(void)state;
 	assert_int_equal(rtm_create_pool(&pool, 0, "nothing"), B_BAD_VALUE);
-	assert_null(pool);
+	assert_ptr_equal(pool, untouched);
 	assert_int_equal(rtm_create_pool(&pool, SIZE_MAX, "all"), B_NO_MEMORY);
+	assert_ptr_equal(pool, untouched);
 	assert_int_equal(rtm_create_pool(&pool, 5000, "five"), B_OK);
 	assert_int_equal(rtm_available(pool), 5000);
 	assert_int_equal(rtm_delete_pool(pool), B_OK);
@@ -147,6 +149,152 @@ static void asking_for_sizes(void **state)
 	assert_int_equal(quoit__rtm_size_status((ssize_t)INT32_MAX + 1), B_ERROR);
 }
 
+/* C11: up to its physical size a block stays. C17, C18: what is left, and by what name. */
+static void a_pool_is_one_of_quoits(void **state)
+{
+	struct quoit_rtm_info info;
+	rtm_pool *pool = NULL;
+	void *data, *where;
+
+	(void)state;
+	assert_int_equal(rtm_create_pool(&pool, 5000, "mixer"), B_OK);
+	assert_int_equal(quoit_rtm_pool_info((struct quoit_rtm_pool *)(void *)pool, &info), 0);
+	assert_string_equal(info.name, "mixer");
+	assert_int_equal(info.total, 5000);
+	assert_int_equal(info.owner, QUOIT_RTM_SHARED);
+	data = where = rtm_alloc(pool, 77);
+	assert_int_equal(rtm_realloc(&data, (size_t)rtm_phys_size_for(data)), B_OK);
+	assert_ptr_equal(data, where);
+	assert_int_equal(rtm_available(pool), 5000 - (size_t)rtm_size_for(data));
+	assert_int_equal(quoit_rtm_free(data), 0);
+	assert_int_equal(rtm_phys_size_for(data), -EALREADY);
+	assert_int_equal(rtm_available(NULL), rtm_available(rtm_default_pool()));
+	assert_true(rtm_available(NULL) > 0);
+	assert_int_equal(rtm_delete_pool(pool), B_OK);
+	assert_int_equal(rtm_available(pool), 0); /* no pool any more */
+}
+
+static void as_many_pools_as_there_may_be(void **state)
+{
+	static rtm_pool *pools[QUOIT_RTM_POOLS_MOST];
+	rtm_pool *more = NULL;
+	size_t n = 0;
+
+	(void)state;
+	while (n < QUOIT_RTM_POOLS_MOST && rtm_create_pool(&pools[n], 100, NULL) == B_OK)
+		n++;
+	assert_int_equal(n, QUOIT_RTM_POOLS_MOST - 1); /* and the default one */
+	assert_int_equal(rtm_create_pool(&more, 100, NULL), B_NO_MEMORY);
+	assert_null(more);
+	while (n--)
+		assert_int_equal(rtm_delete_pool(pools[n]), B_OK);
+}
+
+/* --- pools of one owner, which only quoit can make ------------------------------------------- */
+
+struct answers {
+	rtm_pool *pool;
+	void *data, *got, *resized;
+	status_t freed, realloced, deleted, size;
+};
+
+static void *other_worker(void *arg)
+{
+	struct answers *const a = (struct answers *)arg;
+
+	a->got = rtm_alloc(a->pool, 10);
+	a->size = rtm_size_for(a->data);
+	a->resized = a->data;
+	a->realloced = rtm_realloc(&a->resized, 500);
+	a->deleted = rtm_delete_pool(a->pool);
+	a->freed = rtm_free(a->data); /* last: it may be allowed */
+	return NULL;
+}
+
+static struct answers ask_elsewhere(rtm_pool *pool, void *data)
+{
+	struct answers a = {.pool = pool, .data = data};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, other_worker, &a), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_null(a.got);
+	assert_int_equal(a.size, 100); /* one may ask */
+	assert_int_equal(a.realloced, B_NOT_ALLOWED);
+	assert_ptr_equal(a.resized, data);
+	assert_int_equal(a.deleted, B_NOT_ALLOWED);
+	return a;
+}
+
+static void another_than_the_owner_is_not_allowed(void **state)
+{
+	struct quoit_rtm_options o = {.total = 5000, .owner = QUOIT_RTM_SINGLE, .node = -1};
+	struct quoit_rtm_pool *made;
+	rtm_pool *pool;
+	void *data;
+
+	(void)state;
+	assert_int_equal(quoit_rtm_create_pool_ex(&made, &o, NULL), 0);
+	pool = (rtm_pool *)(void *)made;
+	data = rtm_alloc(pool, 100);
+	assert_int_equal(ask_elsewhere(pool, data).freed, B_NOT_ALLOWED);
+	assert_int_equal(rtm_free(data), B_OK);
+	assert_int_equal(rtm_delete_pool(pool), B_OK);
+
+	/* Whoever may give back does; what is on its way is not there yet: no memory. */
+	o.owner = QUOIT_RTM_REMOTE_FREE;
+	assert_int_equal(quoit_rtm_create_pool_ex(&made, &o, NULL), 0);
+	pool = (rtm_pool *)(void *)made;
+	for (int i = 0; i < 4; i++) {
+		data = rtm_alloc(pool, 100);
+		assert_int_equal(ask_elsewhere(pool, data).freed, B_OK);
+		assert_int_equal(rtm_free(data), EALREADY);
+	}
+	assert_int_equal(rtm_delete_pool(pool), B_OK);
+}
+
+static void note_damage(const struct quoit_rtm_pool *pool, const struct quoit_reason *what,
+			void *ctx)
+{
+	(void)pool;
+	(void)what;
+	++*(int *)ctx;
+}
+
+/* C14, C15. */
+static void what_was_written_behind_a_block_is_bad_data(void **state)
+{
+	int told = 0;
+	const struct quoit_rtm_options o = {.total = 5000,
+					    .debug = QUOIT_RTM_DEBUG_CHECK,
+					    .node = -1,
+					    .damage = note_damage,
+					    .damage_ctx = &told};
+	struct quoit_rtm_pool *made;
+	rtm_pool *pool;
+	unsigned char *data, kept;
+	void *same;
+
+	(void)state;
+	assert_int_equal(quoit_rtm_create_pool_ex(&made, &o, NULL), 0);
+	pool = (rtm_pool *)(void *)made;
+	same = data = rtm_alloc(pool, 100);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(data[i], QUOIT_RTM_JUNK_NEW);
+	kept = data[100];
+	data[100] ^= 1;
+	assert_int_equal(rtm_free(data), B_BAD_DATA);
+	assert_int_equal(rtm_realloc(&same, 50), B_BAD_DATA);
+	assert_ptr_equal(same, data);
+	assert_null(rtm_alloc(pool, 10));
+	assert_int_equal(rtm_delete_pool(pool), B_BAD_DATA);
+	assert_int_equal(told, 4);
+	data[100] = kept;
+	assert_int_equal(rtm_free(data), B_OK);
+	assert_int_equal(rtm_delete_pool(pool), B_OK);
+	assert_int_equal(told, 4);
+}
+
 static void every_code_has_one_of_beos(void **state)
 {
 	static const struct {
@@ -181,6 +329,10 @@ int main(void)
 		cmocka_unit_test(allocating_and_giving_back),
 		cmocka_unit_test(resizing),
 		cmocka_unit_test(asking_for_sizes),
+		cmocka_unit_test(a_pool_is_one_of_quoits),
+		cmocka_unit_test(as_many_pools_as_there_may_be),
+		cmocka_unit_test(another_than_the_owner_is_not_allowed),
+		cmocka_unit_test(what_was_written_behind_a_block_is_bad_data),
 		cmocka_unit_test(every_code_has_one_of_beos),
 	};
 

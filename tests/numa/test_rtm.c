@@ -174,6 +174,30 @@ static void as_many_pools_as_there_may_be_and_no_more(void **state)
 	}
 }
 
+/* What lies beside a pool's memory is not its own, to the byte. */
+static void a_pools_memory_ends_where_it_ends(void **state)
+{
+	const struct quoit_rtm_options o = {.total = 100, .lock = QUOIT_RTM_LOCK_NEVER, .node = -1};
+	const size_t page = 4096;
+	struct quoit_rtm_pool *p;
+	char *hole, *first, *end;
+
+	(void)state;
+	/* With a hole on either side, so that no other pool is its neighbour. */
+	hole = mmap(NULL, 16 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(hole != MAP_FAILED);
+	assert_int_equal(quoit_rtm_create_pool_ex(&p, &o, NULL), 0);
+	first = (char *)p;
+	end = first + info_of(p).mapped_bytes;
+	assert_ptr_equal(quoit_rtm_pool_of(first), p);
+	assert_ptr_equal(quoit_rtm_pool_of(end - 1), p);
+	assert_ptr_not_equal(quoit_rtm_pool_of(first - 1), p);
+	assert_ptr_not_equal(quoit_rtm_pool_of(end), p);
+	assert_int_equal(quoit_rtm_delete_pool(p), 0);
+	assert_null(quoit_rtm_pool_of(first));
+	munmap(hole, 16 * page);
+}
+
 /* C2, D-64: what "total" means. */
 static void total_is_what_can_be_allocated(void **state)
 {
@@ -476,6 +500,7 @@ int main(void)
 		cmocka_unit_test(pools_that_cannot_be_are_refused_in_words),
 		cmocka_unit_test(only_an_empty_pool_is_deleted_unless_forced),
 		cmocka_unit_test(as_many_pools_as_there_may_be_and_no_more),
+		cmocka_unit_test(a_pools_memory_ends_where_it_ends),
 		cmocka_unit_test(total_is_what_can_be_allocated),
 		cmocka_unit_test_setup_teardown(a_pool_tells_about_itself, make_pool, drop_pool),
 		cmocka_unit_test(a_name_is_cut_and_seen_in_the_map_of_the_process),

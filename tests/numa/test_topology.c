@@ -108,6 +108,28 @@ static void a_node_without_cpus_is_memory_only(void **state)
 	quoit_topology_fini(&t);
 }
 
+static void of_equally_near_nodes_the_lowest_is_nearest(void **state)
+{
+	(void)state;
+	const struct fake_machine m = {
+		.cpus_online = "0-3",
+		.nodes_online = "0-3",
+		.nodes = {{0, "0", 1000, "10 20 20 20"},
+			  {1, "1", 1000, "20 10 20 20"},
+			  {2, "2", 1000, "20 20 10 15"},
+			  {3, "3", 1000, "20 20 15 10"}},
+		.cpus = 4,
+	};
+	struct quoit_topology t;
+	build_and_load(&t, &m, 0);
+	assert_int_equal(quoit_topology_nearest(&t, 0), 1);
+	assert_int_equal(quoit_topology_nearest(&t, 1), 0);
+	assert_int_equal(quoit_topology_nearest(&t, 2), 3);
+	assert_int_equal(quoit_topology_nearest(&t, 3), 2);
+	assert_int_equal(quoit_topology_nearest(&t, 4), -ENODEV);
+	quoit_topology_fini(&t);
+}
+
 /* The columns of distance are the online nodes in order: 0, 2, 5. */
 static void node_numbers_may_have_holes(void **state)
 {
@@ -311,6 +333,7 @@ int main(void)
 		cmocka_unit_test(distances_may_be_asymmetric),
 		cmocka_unit_test(a_node_without_memory_takes_it_from_the_nearest_that_has),
 		cmocka_unit_test(a_node_without_cpus_is_memory_only),
+		cmocka_unit_test(of_equally_near_nodes_the_lowest_is_nearest),
 		cmocka_unit_test(node_numbers_may_have_holes),
 		cmocka_unit_test(an_offline_cpu_is_not_used),
 		cmocka_unit_test(only_cpus_in_the_affinity_mask_are_used),

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_rtm_between.c - what another does between two looks of a call on a real-time pool, made to
+ * happen there each time: where threads race it happens once in a million.
+ *
+ * Linked with --wrap=mmap,--wrap=pthread_mutex_trylock.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <quoit/numa/atomic.h>
+#include <quoit/numa/realtime_alloc.h>
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
+
+/* Called from within, once. */
+static void (*when_mapping)(void);
+static void (*when_locking)(void);
+
+static void call_once(void (**hook)(void))
+{
+	void (*const call)(void) = *hook;
+
+	*hook = NULL;
+	if (call)
+		call();
+}
+
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	call_once(&when_mapping);
+	return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+	call_once(&when_locking);
+	return __real_pthread_mutex_trylock(mutex);
+}
+
+/* --- the default pool ------------------------------------------------------------------------ */
+
+static struct {
+	pthread_t thread;
+	int rc;
+	uint32_t done;
+	struct quoit_rtm_pool *seen;
+} second;
+
+static void *second_worker(void *arg)
+{
+	(void)arg;
+	second.rc = quoit_rtm_create_pool(NULL, 5000, "second");
+	second.seen = quoit_rtm_default_pool();
+	quoit_store_release(&second.done, 1);
+	return NULL;
+}
+
+/* Another wants one while the first is being made. Whoever waits does so however long this takes.
+ */
+static void create_meanwhile(void)
+{
+	if (pthread_create(&second.thread, NULL, second_worker, NULL))
+		abort();
+	for (unsigned i = 0; i < 200 && !quoit_load_acquire(&second.done); i++)
+		usleep(1000);
+}
+
+/* D-70, C4. */
+static void of_two_that_create_the_default_pool_the_second_is_told_so(void **state)
+{
+	(void)state;
+	when_mapping = create_meanwhile;
+	assert_int_equal(quoit_rtm_create_pool(NULL, 5000, "first"), 0);
+	assert_null(when_mapping);
+	assert_int_equal(pthread_join(second.thread, NULL), 0);
+	assert_int_equal(second.rc, -EALREADY);
+	assert_non_null(second.seen);
+	assert_ptr_equal(second.seen, quoit_rtm_default_pool());
+	assert_int_equal(rtm_create_pool(NULL, 5000, "third"), EALREADY);
+}
+
+/* --- a block that goes meanwhile ------------------------------------------------------------- */
+
+static void *block;
+
+static void give_back_meanwhile(void)
+{
+	if (quoit_rtm_free(block))
+		abort();
+}
+
+static void expect_all_back(struct quoit_rtm_pool *pool)
+{
+	assert_null(when_locking);
+	assert_int_equal(quoit_rtm_validate(pool), 0);
+	assert_int_equal(quoit_rtm_available(pool), 10000);
+	assert_int_equal(quoit_rtm_largest_free(pool), 10000);
+	assert_int_equal(quoit_rtm_delete_pool(pool), 0);
+}
+
+static void a_block_that_goes_before_the_lock_is_had_is_not_given_back_twice(void **state)
+{
+	struct quoit_rtm_pool *pool;
+
+	(void)state;
+	for (int beos = 0; beos < 2; beos++) {
+		assert_int_equal(quoit_rtm_create_pool(&pool, 10000, NULL), 0);
+		block = quoit_rtm_alloc(pool, 100);
+		when_locking = give_back_meanwhile;
+		if (beos)
+			assert_int_equal(rtm_free(block), EALREADY);
+		else
+			assert_int_equal(quoit_rtm_free(block), -EALREADY);
+		expect_all_back(pool);
+	}
+}
+
+static void a_block_that_goes_before_the_lock_is_had_is_not_resized(void **state)
+{
+	static const size_t sizes[] = {50, 110, 5000};
+	struct quoit_rtm_pool *pool;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		void *data;
+
+		assert_int_equal(quoit_rtm_create_pool(&pool, 10000, NULL), 0);
+		data = block = quoit_rtm_alloc(pool, 100);
+		when_locking = give_back_meanwhile;
+		assert_int_equal(quoit_rtm_realloc(&data, sizes[i]), -EALREADY);
+		assert_ptr_equal(data, block);
+		expect_all_back(pool);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_two_that_create_the_default_pool_the_second_is_told_so),
+		cmocka_unit_test(a_block_that_goes_before_the_lock_is_had_is_not_given_back_twice),
+		cmocka_unit_test(a_block_that_goes_before_the_lock_is_had_is_not_resized),
+	};
+
+	return cmocka_run_group_tests_name("numa/rtm_between", tests, NULL, NULL);
+}
