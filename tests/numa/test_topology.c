@@ -108,6 +108,28 @@ static void a_node_without_cpus_is_memory_only(void **state)
 	quoit_topology_fini(&t);
 }
 
+static void a_cpu_that_no_node_claims_goes_where_memory_is(void **state)
+{
+	(void)state;
+	struct fake_machine m = {
+		.cpus_online = "0-2",
+		.nodes_online = "0-2",
+		.nodes = {{0, "0", 0, "10 20 20"},
+			  {1, "1", 1000, "20 10 20"},
+			  {2, "", 1000, "20 20 10"}},
+		.cpus = 3,
+	};
+	struct quoit_topology t;
+	build_and_load(&t, &m, 1);
+	assert_int_equal(quoit_topology_node_of_cpu(&t, 2), 1);
+	quoit_topology_fini(&t);
+	m.mems_allowed = "0,2"; /* node 1 has some that is not for us */
+	build_and_load(&t, &m, 1);
+	assert_int_equal(quoit_topology_node_of_cpu(&t, 2), 2);
+	assert_int_equal(t.nodes[2].cpu_count, 1);
+	quoit_topology_fini(&t);
+}
+
 static void of_equally_near_nodes_the_lowest_is_nearest(void **state)
 {
 	(void)state;
@@ -333,6 +355,7 @@ int main(void)
 		cmocka_unit_test(distances_may_be_asymmetric),
 		cmocka_unit_test(a_node_without_memory_takes_it_from_the_nearest_that_has),
 		cmocka_unit_test(a_node_without_cpus_is_memory_only),
+		cmocka_unit_test(a_cpu_that_no_node_claims_goes_where_memory_is),
 		cmocka_unit_test(of_equally_near_nodes_the_lowest_is_nearest),
 		cmocka_unit_test(node_numbers_may_have_holes),
 		cmocka_unit_test(an_offline_cpu_is_not_used),

@@ -183,6 +183,35 @@ static void siblings_are_the_usable_ones_of_a_core(void **state)
 	quoit_topology_fini(&t);
 }
 
+/* Of two sockets: the kernel numbers the cores of each from 0 on. */
+static void cores_of_one_number_in_two_sockets_are_two(void **state)
+{
+	(void)state;
+	struct fake_root root;
+	struct quoit_topology t;
+	struct quoit_idset set;
+	char text[32];
+	fake_root_build(&root, &two_nodes);
+	for (int cpu = 0; cpu < 4; cpu++) {
+		char path[96];
+		snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/topology/core_id", cpu);
+		fake_root_write(&root, path, "%d\n", cpu % 2);
+		snprintf(path, sizeof path,
+			 "sys/devices/system/cpu/cpu%d/topology/physical_package_id", cpu);
+		fake_root_write(&root, path, "%d\n", cpu / 2);
+	}
+	load(&t, &root, 0);
+	for (unsigned cpu = 0; cpu < 4; cpu++) {
+		assert_int_equal(quoit_topology_cpu(&t, cpu)->core_id, cpu % 2);
+		assert_int_equal(quoit_topology_cpu(&t, cpu)->package, cpu / 2);
+		assert_int_equal(quoit_topology_siblings(&t, cpu, &set), 0);
+		snprintf(text, sizeof text, "%u", cpu);
+		assert_string_equal(quoit_idset_format(&set, text + 16, sizeof text - 16), text);
+	}
+	quoit_topology_fini(&t);
+	fake_root_remove(&root);
+}
+
 /* D-55: threads of one node get different cpus, cores before siblings. */
 static void the_least_used_cpu_of_a_node_is_picked(void **state)
 {
@@ -288,6 +317,7 @@ int main(void)
 		cmocka_unit_test(figures_beyond_all_bounds_are_guessed),
 		cmocka_unit_test(a_usable_cpu_is_found_by_its_number),
 		cmocka_unit_test(siblings_are_the_usable_ones_of_a_core),
+		cmocka_unit_test(cores_of_one_number_in_two_sockets_are_two),
 		cmocka_unit_test(the_least_used_cpu_of_a_node_is_picked),
 		cmocka_unit_test(an_idle_core_is_picked_before_a_busy_ones_sibling),
 		cmocka_unit_test(a_refresh_tells_whether_anything_has_changed),
