@@ -25,6 +25,7 @@ count=$here/../support/count-tests.awk
 # machine that runs away is stopped by the processor time that it takes.
 BOOT_CPU_SECONDS=120
 BOOT_SECONDS=900
+PROGRAM_SECONDS=240 # each; it takes a few where nobody else wants the processor
 START_SECONDS=200 # until its first word
 BOOT_TRIES=3
 
@@ -166,6 +167,7 @@ boot() # KERNEL_DIR LOG TESTS
 		-kernel "$1/vmlinuz" -initrd "$VM_DIR/initramfs"
 		-serial "file:$2.console" -serial "file:$2.out"
 		-append "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check
+			VM_SECONDS=$PROGRAM_SECONDS
 			VM_GUEST=\"$words\" VM_SETUP=\"$setup\" VM_TESTS=\"$3\"")
 	# The last word goes on one line.
 	line[-1]=$(tr -s '\n\t ' ' ' <<<"${line[-1]}")
@@ -214,10 +216,10 @@ split_programs() # OUT DIR
 
 judge_program() # NAME RC LOG: adds to passed, failed, skipped
 {
-	local counts p f s rc=$2 seconds=60
+	local counts p f s rc=$2 took=0
 	[ "$rc" != died ] || rc=1
-	[ "$rc" != 137 ] || seconds=0 # killed by its limit
-	counts=$(awk -f "$count" -v rc="$rc" -v seconds="$seconds" -v took=0 \
+	[ "$rc" != 137 ] || took=$PROGRAM_SECONDS # killed by its limit
+	counts=$(awk -f "$count" -v rc="$rc" -v seconds="$PROGRAM_SECONDS" -v took="$took" \
 		-v require_io_uring=0 "$3")
 	read -r p f s <<<"${counts%%$'\n'*}"
 	boot_passed=$((boot_passed + p)) boot_failed=$((boot_failed + f))
