@@ -92,7 +92,7 @@ static void ask_for_real_time(void)
 /* --- frames ---------------------------------------------------------------------------------- */
 
 /* What has to be done in time: two voices of the sound, one a little behind. No calls, no waits. */
-static void mix(struct mixer *m)
+QUOIT_RT static void mix(struct mixer *m)
 {
 	for (size_t i = 0; i < FRAME; i++) {
 		const size_t at = (m->at + i) % SAMPLES;

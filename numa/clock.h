@@ -14,19 +14,19 @@ QUOIT_C_BEGIN
  *
  * Thread: any.   Cost: about 35 ns through the vDSO. A loop asks once a turn and passes it on.
  */
-uint64_t quoit_clock_now_ns(void);
+QUOIT_RT uint64_t quoit_clock_now_ns(void);
 
 /*
  * The same clock as it was at the last timer tick: up to 10 ms old, and never ahead of
  * quoit_clock_now_ns(). Thread: any.   Cost: about 5 ns, it reads no counter.
  */
-uint64_t quoit_clock_coarse_ns(void);
+QUOIT_RT uint64_t quoit_clock_coarse_ns(void);
 
 /*
  * How long after `from_ns` is `to_ns`, as the unsigned difference: right across a wrap at 2^64, and
  * huge when `to_ns` is the earlier one.
  */
-QUOIT_HOT uint64_t quoit_clock_elapsed_ns(uint64_t from_ns, uint64_t to_ns)
+QUOIT_RT_WAITFREE QUOIT_HOT uint64_t quoit_clock_elapsed_ns(uint64_t from_ns, uint64_t to_ns)
 {
 	return to_ns - from_ns;
 }
@@ -46,7 +46,8 @@ struct quoit_ticks_scale {
 QUOIT_MUST_CHECK int quoit_ticks_calibrate(struct quoit_ticks_scale *scale, uint64_t during_ns);
 
 /* A difference of quoit_ticks() in nanoseconds; right up to 2^64 of them. */
-QUOIT_HOT uint64_t quoit_ticks_to_ns(const struct quoit_ticks_scale *scale, uint64_t ticks)
+QUOIT_RT_WAITFREE QUOIT_HOT uint64_t quoit_ticks_to_ns(const struct quoit_ticks_scale *scale,
+						       uint64_t ticks)
 {
 	__extension__ typedef unsigned __int128 wide;
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include <quoit/config.h>
+#include <quoit/numa/realtime.h>
 
 /*
  * Around what C and C++ share. quoit_static_assert() stops the compiler, with `text`, unless cond
@@ -87,7 +88,7 @@ quoit_static_assert(sizeof(void *) == 8, "quoit needs a 64-bit machine: position
 #define QUOIT_LINE_BYTES 64
 
 /* Tell the core that this is a spin: saves power and lets an SMT sibling run. Takes 10-50 ns. */
-QUOIT_HOT void quoit_relax(void)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_relax(void)
 {
 #if defined(__x86_64__)
 	__builtin_ia32_pause();
@@ -106,7 +107,7 @@ QUOIT_HOT void quoit_relax(void)
  * fetched only when its store is the next one to leave holds up all that follow. A prefetch for
  * writing does not help where the line is here already, but shared.
  */
-QUOIT_HOT void quoit_lines_own(void *at, size_t bytes)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_lines_own(void *at, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i += QUOIT_LINE_BYTES)
 		*((volatile char *)at + i) = 0;
@@ -116,7 +117,7 @@ QUOIT_HOT void quoit_lines_own(void *at, size_t bytes)
  * A counter that runs on evenly while the machine is up: for differences below a second, not for
  * the time of day, and not comparable between machines. Takes 10-30 ns.
  */
-QUOIT_HOT uint64_t quoit_ticks(void)
+QUOIT_RT_WAITFREE QUOIT_HOT uint64_t quoit_ticks(void)
 {
 #if defined(__x86_64__)
 	return __builtin_ia32_rdtsc();

@@ -194,7 +194,7 @@ QUOIT_MUST_CHECK int quoit_rtm_delete_pool(struct quoit_rtm_pool *pool);
 QUOIT_MUST_CHECK int quoit_rtm_delete_pool_ex(struct quoit_rtm_pool *pool, unsigned flags);
 
 /* The default pool, or NULL if it was not created yet. Thread: any. */
-struct quoit_rtm_pool *quoit_rtm_default_pool(void);
+QUOIT_RT struct quoit_rtm_pool *quoit_rtm_default_pool(void);
 
 /*
  * The calling thread is the owner from now on. Thread: one that has been told by the former owner
@@ -226,12 +226,13 @@ uint64_t quoit_rtm_unlocked_pools(void);
  * quoit_rtm_owner says, and so below. A shared pool is not for signal handlers. Owns: the caller
  * gives it back by quoit_rtm_free(), or by a realloc to 0 bytes.
  */
-void *quoit_rtm_alloc(struct quoit_rtm_pool *pool, size_t bytes);
+QUOIT_RT_UNLESS(shared) void *quoit_rtm_alloc(struct quoit_rtm_pool *pool, size_t bytes);
 
 /*
  * The same at a multiple of `align`, a power of two up to QUOIT_RTM_ALIGN_ONE_MOST (else EINVAL).
  * It stays so if the block moves. What it takes beyond the pool's own alignment was not reserved.
  */
+QUOIT_RT_UNLESS(shared)
 void *quoit_rtm_alloc_aligned(struct quoit_rtm_pool *pool, size_t bytes, size_t align);
 
 /*
@@ -243,7 +244,7 @@ void *quoit_rtm_alloc_aligned(struct quoit_rtm_pool *pool, size_t bytes, size_t 
  * Errors: -EINVAL for `data` NULL, or 0 bytes of nothing; -ENOMEM, -EAGAIN, -ENXIO as for alloc;
  * -EFAULT, -EALREADY as for free; -EPERM, -EUCLEAN. *data and its block are then as they were.
  */
-QUOIT_MUST_CHECK int quoit_rtm_realloc(void **data, size_t bytes);
+QUOIT_RT_UNLESS(shared) QUOIT_MUST_CHECK int quoit_rtm_realloc(void **data, size_t bytes);
 
 /*
  * Give a block back.
@@ -251,41 +252,41 @@ QUOIT_MUST_CHECK int quoit_rtm_realloc(void **data, size_t bytes);
  * Errors: -EINVAL for NULL, which does no harm; -EFAULT for what is no block, -EALREADY for one
  * that was given back; -EPERM for a thread that may not; -EUCLEAN.
  */
-int quoit_rtm_free(void *data);
+QUOIT_RT_UNLESS(shared) int quoit_rtm_free(void *data);
 
 /*
  * The bytes that were asked for, when it was allocated or resized. Thread: whoever has the block.
  * Errors: -EINVAL for NULL, -EFAULT, -EALREADY.
  */
-ssize_t quoit_rtm_size_for(const void *data);
+QUOIT_RT ssize_t quoit_rtm_size_for(const void *data);
 
 /*
  * The bytes up to which a realloc never moves or refuses it: its size or more. Thread, errors: the
  * same.
  */
-ssize_t quoit_rtm_phys_size_for(const void *data);
+QUOIT_RT ssize_t quoit_rtm_phys_size_for(const void *data);
 
 /* The pool in whose memory `data` lies, be it a block or not, or NULL. Thread: any. */
-struct quoit_rtm_pool *quoit_rtm_pool_of(const void *data);
+QUOIT_RT struct quoit_rtm_pool *quoit_rtm_pool_of(const void *data);
 
 /*
  * Take in up to `most` blocks that others have given back, for an owner that has the time. Gives
  * how many, or -EFAULT, -EPERM.
  */
-ssize_t quoit_rtm_collect(struct quoit_rtm_pool *pool, size_t most);
+QUOIT_RT_UNLESS(shared) ssize_t quoit_rtm_collect(struct quoit_rtm_pool *pool, size_t most);
 
 /* --- looking at a pool ----------------------------------------------------------------------- */
 
 /* In all of these NULL is the default pool. */
 
 /* Bytes that may still be asked for, all in all; 0 without a default pool. Thread: any. */
-size_t quoit_rtm_available(const struct quoit_rtm_pool *pool);
+QUOIT_RT size_t quoit_rtm_available(const struct quoit_rtm_pool *pool);
 
 /*
  * The size of a block that is certain to be had now; there is none that is much larger. Thread: who
  * may allocate; 0 for others.
  */
-size_t quoit_rtm_largest_free(const struct quoit_rtm_pool *pool);
+QUOIT_RT_UNLESS(shared) size_t quoit_rtm_largest_free(const struct quoit_rtm_pool *pool);
 
 /* What there is to be said about a pool. Errors: -ENXIO, -EFAULT, -EINVAL. Thread: any. */
 int quoit_rtm_pool_info(const struct quoit_rtm_pool *pool, struct quoit_rtm_info *info);

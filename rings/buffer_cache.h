@@ -46,7 +46,7 @@ QUOIT_HOT void quoit_buffer_cache_init(struct quoit_buffer_cache *cache,
 }
 
 /* How many buffers lie in it. */
-QUOIT_HOT size_t quoit_buffer_cache_length(const struct quoit_buffer_cache *cache)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_buffer_cache_length(const struct quoit_buffer_cache *cache)
 {
 	return cache->n;
 }
@@ -55,7 +55,8 @@ QUOIT_HOT size_t quoit_buffer_cache_length(const struct quoit_buffer_cache *cach
  * As quoit_buffer_pool_alloc(); false if there is none here nor in the pool.
  * Cost: one time in QUOIT_BUFFER_CACHE_HALF that of the pool.
  */
-QUOIT_HOT bool quoit_buffer_cache_alloc(struct quoit_buffer_cache *cache, uint32_t *handle)
+QUOIT_RT_LOCKFREE QUOIT_HOT bool quoit_buffer_cache_alloc(struct quoit_buffer_cache *cache,
+							  uint32_t *handle)
 {
 	if (quoit_unlikely(!cache->n))
 		cache->n = quoit__free_list_pull(&cache->pool->list, cache->indexes,
@@ -70,8 +71,8 @@ QUOIT_HOT bool quoit_buffer_cache_alloc(struct quoit_buffer_cache *cache, uint32
  * As quoit_buffer_pool_free(). A full cache gives its older half to the pool.
  * Errors: those of quoit_buffer_pool_free().
  */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_cache_free(struct quoit_buffer_cache *cache,
-						       uint32_t handle)
+QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_cache_free(
+	struct quoit_buffer_cache *cache, uint32_t handle)
 {
 	uint32_t index;
 	const int rc = quoit__buffer_end(cache->pool, handle, &index);
@@ -89,7 +90,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_cache_free(struct quoit_buffer_cache
 }
 
 /* Give all of it to the pool. */
-QUOIT_HOT void quoit_buffer_cache_flush(struct quoit_buffer_cache *cache)
+QUOIT_RT_LOCKFREE QUOIT_HOT void quoit_buffer_cache_flush(struct quoit_buffer_cache *cache)
 {
 	if (cache->n)
 		quoit__free_list_push(&cache->pool->list, cache->indexes, cache->n);

@@ -63,25 +63,28 @@ QUOIT_MUST_CHECK int quoit_buffer_pool_create(const struct quoit_buffer_pool_opt
 void quoit_buffer_pool_destroy(struct quoit_buffer_pool *pool);
 
 /* How many slabs it has, taken or not. Thread: any. */
-QUOIT_HOT size_t quoit_buffer_pool_capacity(const struct quoit_buffer_pool *pool)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_buffer_pool_capacity(const struct quoit_buffer_pool *pool)
 {
 	return pool->list.count;
 }
 
 /* What a slab holds at most. Thread: any. */
-QUOIT_HOT size_t quoit_buffer_pool_slab_bytes(const struct quoit_buffer_pool *pool)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t
+quoit_buffer_pool_slab_bytes(const struct quoit_buffer_pool *pool)
 {
 	return pool->slab_bytes;
 }
 
 /* All that it occupies, whole pages. */
-QUOIT_HOT size_t quoit_buffer_pool_total_bytes(const struct quoit_buffer_pool *pool)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t
+quoit_buffer_pool_total_bytes(const struct quoit_buffer_pool *pool)
 {
 	return pool->region.bytes;
 }
 
 /* Where it lies, and what of that fell short. */
-QUOIT_HOT const struct quoit_region *quoit_buffer_pool_region(const struct quoit_buffer_pool *pool)
+QUOIT_RT_WAITFREE QUOIT_HOT const struct quoit_region *quoit_buffer_pool_region(
+	const struct quoit_buffer_pool *pool)
 {
 	return &pool->region;
 }
@@ -90,7 +93,7 @@ QUOIT_HOT const struct quoit_region *quoit_buffer_pool_region(const struct quoit
  * How many are free, at some moment or nearly; those in caches of threads are not counted.
  * Thread: any.   Cost: O(1), two loads.
  */
-QUOIT_HOT size_t quoit_buffer_pool_available(const struct quoit_buffer_pool *pool)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_buffer_pool_available(const struct quoit_buffer_pool *pool)
 {
 	return quoit_free_list_available(&pool->list);
 }
@@ -99,7 +102,8 @@ QUOIT_HOT size_t quoit_buffer_pool_available(const struct quoit_buffer_pool *poo
  * Which buffer a handle means, 0 to capacity - 1, be it taken or not; capacity or more for what
  * cannot be a handle. Buffer i begins i strides behind the first: for whoever registers them.
  */
-QUOIT_HOT size_t quoit_buffer_pool_index(const struct quoit_buffer_pool *pool, uint32_t handle)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_buffer_pool_index(const struct quoit_buffer_pool *pool,
+							   uint32_t handle)
 {
 	return quoit_free_list_index(&pool->list, handle);
 }
@@ -133,7 +137,8 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit__buffer_end(struct quoit_buffer_pool *pool,
  * free, and *handle is untouched.
  * Thread: any, lock-free.   Owns: the caller, until it frees it or passes the handle on.
  */
-QUOIT_HOT bool quoit_buffer_pool_alloc(struct quoit_buffer_pool *pool, uint32_t *handle)
+QUOIT_RT_LOCKFREE QUOIT_HOT bool quoit_buffer_pool_alloc(struct quoit_buffer_pool *pool,
+							 uint32_t *handle)
 {
 	uint32_t index;
 
@@ -149,8 +154,8 @@ QUOIT_HOT bool quoit_buffer_pool_alloc(struct quoit_buffer_pool *pool, uint32_t 
  * Errors: -EINVAL for what cannot be a handle of this pool, -EALREADY for one that was given back
  * or was never given out; the pool is as it was, in every build.
  */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free(struct quoit_buffer_pool *pool,
-						      uint32_t handle)
+QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free(
+	struct quoit_buffer_pool *pool, uint32_t handle)
 {
 	uint32_t index;
 	const int rc = quoit__buffer_end(pool, handle, &index);
@@ -164,8 +169,8 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free(struct quoit_buffer_pool *
  * Take up to `most` buffers for the price of little more than one. Gives how many.
  * Thread: any, lock-free.   Owns: as quoit_buffer_pool_alloc().
  */
-QUOIT_HOT size_t quoit_buffer_pool_alloc_many(struct quoit_buffer_pool *pool, uint32_t *handles,
-					      size_t most)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_buffer_pool_alloc_many(struct quoit_buffer_pool *pool,
+								uint32_t *handles, size_t most)
 {
 	const size_t n = quoit__free_list_pull(&pool->list, handles, most);
 
@@ -179,8 +184,8 @@ QUOIT_HOT size_t quoit_buffer_pool_alloc_many(struct quoit_buffer_pool *pool, ui
  * Those that are refused do not keep the others from being given back.
  * Thread: any, lock-free.   Errors: of the first that was refused, as quoit_buffer_pool_free().
  */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free_many(struct quoit_buffer_pool *pool,
-							   const uint32_t *handles, size_t n)
+QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free_many(
+	struct quoit_buffer_pool *pool, const uint32_t *handles, size_t n)
 {
 	uint32_t indexes[QUOIT_FREE_LIST_BATCH];
 	int refused = 0;
@@ -208,8 +213,8 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_free_many(struct quoit_buffer_p
  * if it is not taken under this handle.
  * Thread: its owner.
  */
-QUOIT_HOT const void *quoit_buffer_pool_get(const struct quoit_buffer_pool *pool, uint32_t handle,
-					    uint32_t *len)
+QUOIT_RT_WAITFREE QUOIT_HOT const void *quoit_buffer_pool_get(const struct quoit_buffer_pool *pool,
+							      uint32_t handle, uint32_t *len)
 {
 	const size_t index = quoit_free_list_index(&pool->list, handle);
 
@@ -220,7 +225,8 @@ QUOIT_HOT const void *quoit_buffer_pool_get(const struct quoit_buffer_pool *pool
 }
 
 /* All slab_bytes of it, to write into; NULL if it is not taken under this handle. Thread: owner. */
-QUOIT_HOT void *quoit_buffer_pool_writable(const struct quoit_buffer_pool *pool, uint32_t handle)
+QUOIT_RT_WAITFREE QUOIT_HOT void *quoit_buffer_pool_writable(const struct quoit_buffer_pool *pool,
+							     uint32_t handle)
 {
 	if (quoit_unlikely(!quoit_free_list_is_taken(&pool->list, handle)))
 		return NULL;
@@ -233,8 +239,8 @@ QUOIT_HOT void *quoit_buffer_pool_writable(const struct quoit_buffer_pool *pool,
  * Errors: -EMSGSIZE for more than slab_bytes; -EINVAL and -EALREADY as of free. The length is then
  * as it was.
  */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_set_len(struct quoit_buffer_pool *pool,
-							 uint32_t handle, uint32_t len)
+QUOIT_RT_WAITFREE QUOIT_MUST_CHECK QUOIT_HOT int quoit_buffer_pool_set_len(
+	struct quoit_buffer_pool *pool, uint32_t handle, uint32_t len)
 {
 	const size_t index = quoit_free_list_index(&pool->list, handle);
 

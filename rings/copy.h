@@ -29,40 +29,40 @@ enum quoit_cpu_feature {
 };
 
 /* Bits of enum quoit_cpu_feature, as the cpu and the kernel have it now. Cost: some loads. */
-unsigned quoit_cpu_features(void);
+QUOIT_RT_WAITFREE unsigned quoit_cpu_features(void);
 
 /* The widest vectors that this cpu surely has for integers; 8 where there are none. */
-size_t quoit_cpu_vector_bytes(void);
+QUOIT_RT_WAITFREE size_t quoit_cpu_vector_bytes(void);
 
 /* The same of a cpu with these features. */
 size_t quoit__cpu_vector_bytes(unsigned features);
 
 /* Copy bytes that do not overlap. Alignment is the copier's business: any addresses will do. */
-QUOIT_HOT void quoit_copy(void *to, const void *from, size_t bytes)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_copy(void *to, const void *from, size_t bytes)
 {
 	memcpy(to, from, bytes);
 }
 
 /* Words; what is aligned to what is the copier's business here too. */
-QUOIT_HOT void quoit_copy_u64(uint64_t *to, const uint64_t *from, size_t n)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_copy_u64(uint64_t *to, const uint64_t *from, size_t n)
 {
 	memcpy(to, from, n * sizeof(*to));
 }
 
 /* memset(), by the name of what it does. */
-QUOIT_HOT void quoit_fill(void *to, unsigned char byte, size_t bytes)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_fill(void *to, unsigned char byte, size_t bytes)
 {
 	memset(to, byte, bytes);
 }
 
 /* All bytes 0. */
-QUOIT_HOT void quoit_zero(void *to, size_t bytes)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_zero(void *to, size_t bytes)
 {
 	memset(to, 0, bytes);
 }
 
 /* first, first + 1, ... in n words. The compiler makes vectors of it, of whatever length. */
-QUOIT_HOT void quoit_fill_sequential_u64(uint64_t *to, uint64_t first, size_t n)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_fill_sequential_u64(uint64_t *to, uint64_t first, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		to[i] = first + i;
@@ -74,20 +74,20 @@ QUOIT_HOT void quoit_fill_sequential_u64(uint64_t *to, uint64_t first, size_t n)
  * Whoever reads `to` on another thread is told through a release as with any other store. Elsewhere
  * than on x86-64 it is quoit_copy().
  */
-void quoit_copy_streaming(void *to, const void *from, size_t bytes);
+QUOIT_RT_WAITFREE void quoit_copy_streaming(void *to, const void *from, size_t bytes);
 
 /*
  * Ask for a line that will be read in some hundred instructions. Never faults. It pays where lines
  * are far and their order is not one that the hardware guesses: for memory beyond the second cache.
  * Where they are near it costs more than it saves.
  */
-QUOIT_HOT void quoit_prefetch_read(const void *p)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_prefetch_read(const void *p)
 {
 	__builtin_prefetch(p, 0, 3);
 }
 
 /* The same for a line that will be written: nobody else has it when it comes. */
-QUOIT_HOT void quoit_prefetch_write(const void *p)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_prefetch_write(const void *p)
 {
 	__builtin_prefetch(p, 1, 3);
 }

@@ -69,7 +69,7 @@ QUOIT_MUST_CHECK int quoit_crowd_init(struct quoit_crowd *crowd, size_t seats);
  * Put a full fence between what was published and the look at who sleeps.
  * Thread: publisher.
  */
-QUOIT_HOT void quoit_crowd_fence(void)
+QUOIT_RT QUOIT_HOT void quoit_crowd_fence(void)
 {
 	quoit_fence_full(); /* doze: pairs with quoit_crowd_arm() */
 }
@@ -92,7 +92,7 @@ QUOIT_HOT uint64_t quoit__crowd_asleep(struct quoit_crowd *crowd, size_t word)
  * little to do the same few threads do it, and the rest sleep long.
  * Thread: publisher.   Cost: one load of a line that changes only when somebody sleeps.
  */
-QUOIT_HOT int quoit_crowd_choose(struct quoit_crowd *crowd)
+QUOIT_RT_LOCKFREE QUOIT_HOT int quoit_crowd_choose(struct quoit_crowd *crowd)
 {
 	for (size_t w = 0; w < crowd->words; w++) {
 		uint64_t bits;
@@ -110,7 +110,7 @@ QUOIT_HOT int quoit_crowd_choose(struct quoit_crowd *crowd)
 void quoit_crowd_wake(struct quoit_crowd *crowd, int seat);
 
 /* Wake one sleeper; fences. Thread: a publisher, after the store that must not be missed. */
-QUOIT_HOT void quoit_crowd_signal(struct quoit_crowd *crowd)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_crowd_signal(struct quoit_crowd *crowd)
 {
 	int seat;
 
@@ -121,7 +121,7 @@ QUOIT_HOT void quoit_crowd_signal(struct quoit_crowd *crowd)
 }
 
 /* Wake all of them, for what concerns each: a close. Thread: a publisher. It needs no fence. */
-void quoit_crowd_signal_all(struct quoit_crowd *crowd);
+QUOIT_RT_WAKES_LOCKFREE void quoit_crowd_signal_all(struct quoit_crowd *crowd);
 
 /* --- sleepers -------------------------------------------------------------------------------- */
 
@@ -129,17 +129,17 @@ void quoit_crowd_signal_all(struct quoit_crowd *crowd);
  * Take a seat for a wait. A waiter without one looks again and again.
  * Thread: any.   Errors: -1 if all are taken, which is no error code.   Cost: a compare-and-swap.
  */
-QUOIT_MUST_CHECK int quoit_crowd_sit(struct quoit_crowd *crowd);
+QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK int quoit_crowd_sit(struct quoit_crowd *crowd);
 
 /* Give it back, with all that was done there. Thread: whoever sat there, not armed. */
-void quoit_crowd_rise(struct quoit_crowd *crowd, int seat);
+QUOIT_RT_LOCKFREE void quoit_crowd_rise(struct quoit_crowd *crowd, int seat);
 
 /*
  * Announce a sleep. After this the caller must look once more at what it waits for, with a real
  * load, and sleep only if it is not there; whether or not it slept, quoit_crowd_leave() follows.
  * Thread: who sits there.   Cost: an atomic add and a full fence.
  */
-void quoit_crowd_arm(struct quoit_crowd *crowd, int seat);
+QUOIT_RT_LOCKFREE void quoit_crowd_arm(struct quoit_crowd *crowd, int seat);
 
 /*
  * Sleep until this seat is woken, unless that has happened since it was armed; or until the
@@ -153,10 +153,10 @@ QUOIT_MUST_CHECK int quoit_crowd_sleep(struct quoit_crowd *crowd, int seat, uint
  * and told nobody else, so it must look again, and pass on what it leaves.
  * Thread: who sits there.
  */
-QUOIT_MUST_CHECK bool quoit_crowd_leave(struct quoit_crowd *crowd, int seat);
+QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK bool quoit_crowd_leave(struct quoit_crowd *crowd, int seat);
 
 /* How many sleep or are about to. Thread: any. */
-size_t quoit_crowd_sleepers(const struct quoit_crowd *crowd);
+QUOIT_RT_WAITFREE size_t quoit_crowd_sleepers(const struct quoit_crowd *crowd);
 
 /* --- waiters --------------------------------------------------------------------------------- */
 

@@ -40,14 +40,15 @@ QUOIT_HOT unsigned quoit__directory_segment(uint32_t index, uint32_t *first)
 }
 
 /* How many entries may be followed. Never shrinks. Thread: any. */
-QUOIT_HOT uint32_t quoit_directory_count(const struct quoit_directory *directory)
+QUOIT_RT_WAITFREE QUOIT_HOT uint32_t quoit_directory_count(const struct quoit_directory *directory)
 {
 	/* enter: pairs with quoit_directory_add() */
 	return quoit_load_acquire(&directory->count);
 }
 
 /* The entry at `index`, which lies below a count that the caller has seen. Thread: any. */
-QUOIT_HOT void *quoit_directory_get(const struct quoit_directory *directory, uint32_t index)
+QUOIT_RT_WAITFREE QUOIT_HOT void *quoit_directory_get(const struct quoit_directory *directory,
+						      uint32_t index)
 {
 	uint32_t first;
 	const unsigned segment = quoit__directory_segment(index, &first);

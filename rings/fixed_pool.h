@@ -101,56 +101,57 @@ QUOIT_HOT int quoit__fixed_pool_release(struct quoit_fixed_pool *pool, uint32_t 
 		memset(p->links, 0, sizeof(p->links));                                             \
 		memset(p->live, 0, sizeof(p->live));                                               \
 	}                                                                                          \
-	QUOIT_HOT bool name##_acquire(struct name *p, uint32_t *index)                             \
+	QUOIT_RT_WAITFREE QUOIT_HOT bool name##_acquire(struct name *p, uint32_t *index)           \
 	{                                                                                          \
 		return quoit__fixed_pool_acquire(&p->pool, p->links, p->live, count, index);       \
 	}                                                                                          \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_release(struct name *p, uint32_t index)              \
+	QUOIT_RT_WAITFREE QUOIT_MUST_CHECK QUOIT_HOT int name##_release(struct name *p,            \
+									uint32_t index)            \
 	{                                                                                          \
 		return quoit__fixed_pool_release(&p->pool, p->links, p->live, count, index);       \
 	}                                                                                          \
-	QUOIT_HOT T *name##_at(struct name *p, uint32_t index)                                     \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_at(struct name *p, uint32_t index)                   \
 	{                                                                                          \
 		return quoit__fixed_pool_is_live(p->live, count, index) ? &p->slots[index] : NULL; \
 	}                                                                                          \
-	QUOIT_HOT size_t name##_capacity(const struct name *p)                                     \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_capacity(const struct name *p)                   \
 	{                                                                                          \
 		(void)p;                                                                           \
 		return count;                                                                      \
 	}                                                                                          \
-	QUOIT_HOT size_t name##_in_use(const struct name *p)                                       \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_in_use(const struct name *p)                     \
 	{                                                                                          \
 		return p->pool.in_use;                                                             \
 	}                                                                                          \
-	QUOIT_HOT size_t name##_available(const struct name *p)                                    \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_available(const struct name *p)                  \
 	{                                                                                          \
 		return (count)-p->pool.in_use;                                                     \
 	}                                                                                          \
-	QUOIT_HOT bool name##_is_full(const struct name *p)                                        \
+	QUOIT_RT_WAITFREE QUOIT_HOT bool name##_is_full(const struct name *p)                      \
 	{                                                                                          \
 		return p->pool.in_use == (count);                                                  \
 	}                                                                                          \
-	QUOIT_HOT bool name##_is_empty(const struct name *p)                                       \
+	QUOIT_RT_WAITFREE QUOIT_HOT bool name##_is_empty(const struct name *p)                     \
 	{                                                                                          \
 		return !p->pool.in_use;                                                            \
 	}                                                                                          \
 	struct name
 
-#define QUOIT_POOL_U64(name, count)                                                   \
-	QUOIT_FIXED_POOL(name, uint64_t, count);                                      \
-	QUOIT_HOT void name##_set(struct name *p, uint32_t index, uint64_t word)      \
-	{                                                                             \
-		QUOIT_ASSERT_HOT(quoit__fixed_pool_is_live(p->live, count, index));   \
-		if (quoit_likely(quoit__fixed_pool_is_live(p->live, count, index)))   \
-			p->slots[index] = word;                                       \
-	}                                                                             \
-	QUOIT_HOT uint64_t name##_get(const struct name *p, uint32_t index)           \
-	{                                                                             \
-		QUOIT_ASSERT_HOT(quoit__fixed_pool_is_live(p->live, count, index));   \
-		return quoit_likely(quoit__fixed_pool_is_live(p->live, count, index)) \
-			       ? p->slots[index]                                      \
-			       : 0;                                                   \
-	}                                                                             \
+#define QUOIT_POOL_U64(name, count)                                                                \
+	QUOIT_FIXED_POOL(name, uint64_t, count);                                                   \
+	QUOIT_RT_WAITFREE QUOIT_HOT void name##_set(struct name *p, uint32_t index, uint64_t word) \
+	{                                                                                          \
+		QUOIT_ASSERT_HOT(quoit__fixed_pool_is_live(p->live, count, index));                \
+		if (quoit_likely(quoit__fixed_pool_is_live(p->live, count, index)))                \
+			p->slots[index] = word;                                                    \
+	}                                                                                          \
+	QUOIT_RT_WAITFREE QUOIT_HOT uint64_t name##_get(const struct name *p, uint32_t index)      \
+	{                                                                                          \
+		QUOIT_ASSERT_HOT(quoit__fixed_pool_is_live(p->live, count, index));                \
+		return quoit_likely(quoit__fixed_pool_is_live(p->live, count, index))              \
+			       ? p->slots[index]                                                   \
+			       : 0;                                                                \
+	}                                                                                          \
 	struct name
 
 QUOIT_POOL_U64(quoit_pool_u64, QUOIT_POOL_U64_CAPACITY);

@@ -90,7 +90,8 @@ QUOIT_HOT struct quoit_free_slot *quoit__free_slot(const struct quoit_free_list 
 }
 
 /* The slot of a handle, `count` or more if it cannot be one. Thread: any. */
-QUOIT_HOT uint32_t quoit_free_list_index(const struct quoit_free_list *list, uint32_t handle)
+QUOIT_RT_WAITFREE QUOIT_HOT uint32_t quoit_free_list_index(const struct quoit_free_list *list,
+							   uint32_t handle)
 {
 	return (handle & (((uint32_t)1 << list->slot_bits) - 1)) - 1;
 }
@@ -205,7 +206,8 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit__free_list_end(struct quoit_free_list *list
 }
 
 /* Is it taken under this handle? For its owner the answer lasts. Thread: any. */
-QUOIT_HOT bool quoit_free_list_is_taken(const struct quoit_free_list *list, uint32_t handle)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_free_list_is_taken(const struct quoit_free_list *list,
+							  uint32_t handle)
 {
 	const uint32_t index = quoit_free_list_index(list, handle);
 
@@ -223,7 +225,8 @@ QUOIT_HOT bool quoit_free_list_is_taken(const struct quoit_free_list *list, uint
  * Cost: one compare-and-swap, more where others are at it at the same moment. Lock-free: whoever
  * is stopped in here keeps nobody from going on.
  */
-QUOIT_HOT bool quoit_free_list_take(struct quoit_free_list *list, uint32_t *handle)
+QUOIT_RT_LOCKFREE QUOIT_HOT bool quoit_free_list_take(struct quoit_free_list *list,
+						      uint32_t *handle)
 {
 	uint32_t index;
 
@@ -238,8 +241,8 @@ QUOIT_HOT bool quoit_free_list_take(struct quoit_free_list *list, uint32_t *hand
  *
  * Thread: any.   Owns: as quoit_free_list_take().
  */
-QUOIT_HOT size_t quoit_free_list_take_many(struct quoit_free_list *list, uint32_t *handles,
-					   size_t most)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_free_list_take_many(struct quoit_free_list *list,
+							     uint32_t *handles, size_t most)
 {
 	const size_t n = quoit__free_list_pull(list, handles, most);
 
@@ -256,7 +259,8 @@ QUOIT_HOT size_t quoit_free_list_take_many(struct quoit_free_list *list, uint32_
  * or was never given out. The list is as it was.
  * Cost: two compare-and-swaps.
  */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give(struct quoit_free_list *list, uint32_t handle)
+QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give(struct quoit_free_list *list,
+								      uint32_t handle)
 {
 	uint32_t index;
 	const int rc = quoit__free_list_end(list, handle, &index);
@@ -273,8 +277,8 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give(struct quoit_free_list *list
  * next to be taken.
  * Thread: any.   Errors: of the first that was refused, as quoit_free_list_give().
  */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give_many(struct quoit_free_list *list,
-							 const uint32_t *handles, size_t n)
+QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give_many(
+	struct quoit_free_list *list, const uint32_t *handles, size_t n)
 {
 	uint32_t indexes[QUOIT_FREE_LIST_BATCH];
 	int refused = 0;
@@ -301,7 +305,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_free_list_give_many(struct quoit_free_list 
  * How many are free: exactly, while nobody takes or gives; otherwise as many as were a moment ago,
  * or nearly. Thread: any.   Cost: two loads, of lines that others write.
  */
-QUOIT_HOT size_t quoit_free_list_available(const struct quoit_free_list *list)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_free_list_available(const struct quoit_free_list *list)
 {
 	return (size_t)quoit__free_depth(list, quoit_load(&list->head)); /* hint */
 }

@@ -95,7 +95,7 @@ QUOIT_HOT bool quoit__group_call(struct quoit_group *group)
  * Ring one sleeping member, after a store that they must not miss: a member passes on by it.
  * Thread: any.   Cost: two atomic adds, a fence, and a look at each member.
  */
-QUOIT_HOT bool quoit_group_tell(struct quoit_group *group)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT bool quoit_group_tell(struct quoit_group *group)
 {
 	bool rang;
 
@@ -106,7 +106,7 @@ QUOIT_HOT bool quoit_group_tell(struct quoit_group *group)
 }
 
 /* Ring all that sleep, for what concerns each: a close. Thread: any. */
-QUOIT_HOT void quoit_group_tell_all(struct quoit_group *group)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_group_tell_all(struct quoit_group *group)
 {
 	quoit__notify_enter(&group->callers);
 	for (size_t i = 0; i < group->most; i++)

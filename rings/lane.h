@@ -194,13 +194,13 @@ QUOIT_HOT void quoit_lane_set_slots(struct quoit_lane *lane, void *slots, size_t
 }
 
 /* Slots, all in all. Thread: any. */
-QUOIT_HOT size_t quoit_lane_capacity(const struct quoit_lane *lane)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_lane_capacity(const struct quoit_lane *lane)
 {
 	return (size_t)lane->mask + 1;
 }
 
 /* The most that one claim can give. */
-QUOIT_HOT size_t quoit_lane_block_slots(const struct quoit_lane *lane)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_lane_block_slots(const struct quoit_lane *lane)
 {
 	return (size_t)lane->block_mask + 1;
 }
@@ -263,7 +263,7 @@ QUOIT_HOT uint64_t quoit__lane_room(struct quoit_lane *lane, uint64_t want)
 bool quoit__lane_step_over(struct quoit_lane *lane, uint64_t want);
 
 /* Has somebody closed the lane? After true, no reservation succeeds any more. Thread: any. */
-QUOIT_HOT bool quoit_lane_is_closed(const struct quoit_lane *lane)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_lane_is_closed(const struct quoit_lane *lane)
 {
 	return quoit_load_acquire(&lane->closed) != 0; /* close: pairs with quoit_lane_close() */
 }
@@ -289,7 +289,8 @@ QUOIT_HOT size_t quoit__lane_lease(struct quoit_lane *lane, size_t want, size_t 
  * Thread: producer.   Owns: the slots are leased until commit or the next reserve.
  * Cost: touches a line of the consumers once a block.
  */
-QUOIT_HOT size_t quoit_lane_reserve(struct quoit_lane *lane, size_t want, size_t *at)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_lane_reserve(struct quoit_lane *lane, size_t want,
+						      size_t *at)
 {
 	if (quoit_unlikely(!want || quoit_lane_is_closed(lane)))
 		return 0;
@@ -313,7 +314,8 @@ QUOIT_HOT size_t quoit__lane_reserve_some(struct quoit_lane *lane, size_t want, 
 }
 
 /* Like quoit_lane_reserve(), but grants whatever contiguous part of `want` is free. */
-QUOIT_HOT size_t quoit_lane_reserve_some(struct quoit_lane *lane, size_t want, size_t *at)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_lane_reserve_some(struct quoit_lane *lane, size_t want,
+							   size_t *at)
 {
 	if (quoit_unlikely(!want || quoit_lane_is_closed(lane)))
 		return 0;
@@ -324,7 +326,7 @@ QUOIT_HOT size_t quoit_lane_reserve_some(struct quoit_lane *lane, size_t want, s
  * Pass `n` of the reserved slots on, but let nobody see them yet: for a producer that publishes
  * once for many, such as a loop in its turn. It must publish before it waits for anything.
  */
-QUOIT_HOT void quoit_lane_commit_later(struct quoit_lane *lane, size_t n)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_lane_commit_later(struct quoit_lane *lane, size_t n)
 {
 	QUOIT_ASSERT_HOT(n <= lane->leased);
 	lane->leased -= n;
@@ -332,7 +334,7 @@ QUOIT_HOT void quoit_lane_commit_later(struct quoit_lane *lane, size_t n)
 }
 
 /* Is something committed and not yet published? Thread: producer. */
-QUOIT_HOT bool quoit_lane_is_unpublished(const struct quoit_lane *lane)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_lane_is_unpublished(const struct quoit_lane *lane)
 {
 	return lane->tail_own != quoit_load(&lane->tail); /* ours */
 }
@@ -360,7 +362,7 @@ QUOIT_HOT void quoit__lane_meter_sent(struct quoit_lane *lane)
  * and quoit_wake_owed() behind the last of its publications, or quoit_crowd_signal() if there are
  * waits.
  */
-QUOIT_HOT void quoit_lane_publish(struct quoit_lane *lane)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_lane_publish(struct quoit_lane *lane)
 {
 	quoit__lane_meter_sent(lane);
 	/* publish: pairs with quoit__lane_look() and quoit_lane_has_news() */
@@ -395,7 +397,7 @@ QUOIT_HOT void quoit__lane_notify(struct quoit_lane *lane)
 }
 
 /* Publish what was committed later, and wake a consumer that sleeps. */
-QUOIT_HOT void quoit_lane_flush(struct quoit_lane *lane)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_lane_flush(struct quoit_lane *lane)
 {
 	quoit_lane_publish(lane);
 	quoit__lane_notify(lane);
@@ -408,7 +410,7 @@ QUOIT_HOT void quoit_lane_flush(struct quoit_lane *lane)
  *
  * Thread: producer.   Cost: one release store; with a notifier or waits also a fence and a load.
  */
-QUOIT_HOT void quoit_lane_commit(struct quoit_lane *lane, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_lane_commit(struct quoit_lane *lane, size_t n)
 {
 	quoit_lane_commit_later(lane, n);
 	lane->leased = 0;
@@ -455,8 +457,10 @@ QUOIT_HOT uint64_t quoit__lane_look(const struct quoit_lane *lane, uint64_t *tai
  * releases them; `claim` is untouched otherwise.
  * Cost: one compare-and-swap; a look at the producer's line when what was seen is used up.
  */
-QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane, uint64_t *tail_seen,
-						   size_t most, struct quoit_claim *claim)
+QUOIT_RT_LOCKFREE QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane,
+								     uint64_t *tail_seen,
+								     size_t most,
+								     struct quoit_claim *claim)
 {
 	QUOIT_ASSERT_HOT(most);
 	for (;;) {
@@ -491,7 +495,7 @@ QUOIT_HOT enum quoit_claim_status quoit_lane_claim(struct quoit_lane *lane, uint
  * Thread: the claimer's.   Owns: the slots may be overwritten at once.
  * Cost: one atomic add; with waits, a fence and a load for each block that is complete.
  */
-QUOIT_HOT void quoit_lane_release(struct quoit_claim *claim, size_t n)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_lane_release(struct quoit_claim *claim, size_t n)
 {
 	struct quoit_lane *const lane = claim->lane;
 	/* By the position, because a claim that is used up may stand at the end of the array. */
@@ -515,7 +519,7 @@ QUOIT_HOT void quoit_lane_release(struct quoit_claim *claim, size_t n)
  * that out.
  * Thread: any consumer.
  */
-QUOIT_HOT bool quoit_lane_has_news(const struct quoit_lane *lane)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_lane_has_news(const struct quoit_lane *lane)
 {
 	/* claim: pairs with quoit_lane_claim(); first, because too early is too much */
 	const uint64_t claim = quoit_load_acquire(&lane->claim);
@@ -530,7 +534,7 @@ QUOIT_HOT bool quoit_lane_has_news(const struct quoit_lane *lane)
  * Published and not yet claimed, void blocks included: an estimate that costs two loads.
  * Thread: any.
  */
-QUOIT_HOT size_t quoit_lane_occupancy(const struct quoit_lane *lane)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_lane_occupancy(const struct quoit_lane *lane)
 {
 	/* claim: pairs with quoit_lane_claim(); first: a tail read later is never behind it */
 	const uint64_t claim = quoit_load_acquire(&lane->claim);
@@ -542,34 +546,34 @@ QUOIT_HOT size_t quoit_lane_occupancy(const struct quoit_lane *lane)
  * Published and not yet claimed, at some moment during the call; never more than the capacity.
  * Thread: any.   Cost: two loads, and one for each unclaimed block while void ones are among them.
  */
-size_t quoit_lane_length(const struct quoit_lane *lane);
+QUOIT_RT_WAITFREE size_t quoit_lane_length(const struct quoit_lane *lane);
 
 /*
  * Published and not yet given back, claims included: what is still to be worked off.
  * Thread: any.   Cost: a load for each block.
  */
-size_t quoit_lane_pending(const struct quoit_lane *lane);
+QUOIT_RT_WAITFREE size_t quoit_lane_pending(const struct quoit_lane *lane);
 
 /*
  * Let no new reservation succeed, and wake all who sleep to tell them. What is reserved may still
  * be committed and what is committed will be read; the lane has ended when it is drained.
  * Thread: any.
  */
-void quoit_lane_close(struct quoit_lane *lane);
+QUOIT_RT_WAKES_LOCKFREE void quoit_lane_close(struct quoit_lane *lane);
 
 /*
  * The producer's last word: publishes what is committed and promises that nothing follows. It does
  * not close the lane.
  * Thread: producer.
  */
-void quoit_lane_finish(struct quoit_lane *lane);
+QUOIT_RT_WAKES_LOCKFREE void quoit_lane_finish(struct quoit_lane *lane);
 
 /*
  * Has the producer finished, has everything been claimed, and has every claim been given back? Once
  * true, true for ever, unless the lane's owner gives it to another producer.
  * Thread: any.   Cost: once the producer has finished, a load for each block.
  */
-bool quoit_lane_is_drained(const struct quoit_lane *lane);
+QUOIT_RT_WAITFREE bool quoit_lane_is_drained(const struct quoit_lane *lane);
 
 QUOIT_C_END
 

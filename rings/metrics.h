@@ -68,28 +68,30 @@ struct quoit_metrics {
 };
 
 /* Copy the counters. Each is whole, but they are not of one moment. Thread: any. */
-void quoit_meter_read(const struct quoit_meter *meter, struct quoit_metrics *out);
+QUOIT_RT_WAITFREE void quoit_meter_read(const struct quoit_meter *meter, struct quoit_metrics *out);
 
 /* Start from 0 again. Thread: any, while neither side uses the ring. */
-void quoit_meter_reset(struct quoit_meter *meter);
+QUOIT_RT_WAITFREE void quoit_meter_reset(struct quoit_meter *meter);
 
 /*
  * Add the figures of `from`: sums, the smaller minimum, the larger maxima.
  * Thread: the owner of `into`.
  */
-void quoit_metrics_merge(struct quoit_metrics *into, const struct quoit_metrics *from);
+QUOIT_RT_WAITFREE void quoit_metrics_merge(struct quoit_metrics *into,
+					   const struct quoit_metrics *from);
 
 /* Items a batch sent on average; 0 without any. */
-double quoit_metrics_batch_mean(const struct quoit_metrics *metrics);
+QUOIT_RT_WAITFREE double quoit_metrics_batch_mean(const struct quoit_metrics *metrics);
 
 /* Items a batch received on average, that is freed at once; 0 without any. */
-double quoit_metrics_batch_received_mean(const struct quoit_metrics *metrics);
+QUOIT_RT_WAITFREE double quoit_metrics_batch_received_mean(const struct quoit_metrics *metrics);
 
 /* Units: nanoseconds a batch was held on average; 0 without any. */
-double quoit_metrics_held_ns_mean(const struct quoit_metrics *metrics);
+QUOIT_RT_WAITFREE double quoit_metrics_held_ns_mean(const struct quoit_metrics *metrics);
 
 /* Units: items received a second, had all of them come within `elapsed_ns`; 0 if that is 0. */
-double quoit_metrics_rate(const struct quoit_metrics *metrics, uint64_t elapsed_ns);
+QUOIT_RT_WAITFREE double quoit_metrics_rate(const struct quoit_metrics *metrics,
+					    uint64_t elapsed_ns);
 
 /* --- what the rings call; a side that is NULL counts nothing --------------------------------- */
 

@@ -180,7 +180,7 @@ QUOIT_MUST_CHECK int quoit_mpmc_join(struct quoit_mpmc *ring, struct quoit_notif
 QUOIT_MUST_CHECK int quoit_mpmc_leave(struct quoit_mpmc *ring, int place);
 
 /* Call the next member if something is left: see quoit_spmc_pass_on(). Thread: a member's. */
-bool quoit_mpmc_pass_on(struct quoit_mpmc *ring);
+QUOIT_RT_WAKES_LOCKFREE bool quoit_mpmc_pass_on(struct quoit_mpmc *ring);
 
 /*
  * Become a producer: take over a lane that another one has left, or open a new one.
@@ -228,38 +228,40 @@ QUOIT_MUST_CHECK int quoit_mpmc_attach_meter(struct quoit_mpmc_consumer *consume
 /* Thread: the producer's, in all of these. */
 
 /* Lease contiguous slots if all of `want` are free: see quoit_lane_reserve(). */
-QUOIT_HOT size_t quoit_mpmc_reserve(struct quoit_mpmc_producer *producer, size_t want, size_t *at)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_mpmc_reserve(struct quoit_mpmc_producer *producer,
+						      size_t want, size_t *at)
 {
 	return quoit_lane_reserve(&producer->lane->lane, want, at);
 }
 
 /* Lease what is free: see quoit_lane_reserve_some(). */
-QUOIT_HOT size_t quoit_mpmc_reserve_some(struct quoit_mpmc_producer *producer, size_t want,
-					 size_t *at)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_mpmc_reserve_some(struct quoit_mpmc_producer *producer,
+							   size_t want, size_t *at)
 {
 	return quoit_lane_reserve_some(&producer->lane->lane, want, at);
 }
 
 /* Commit, and leave publishing to a later call: see quoit_lane_commit_later(). */
-QUOIT_HOT void quoit_mpmc_commit_later(struct quoit_mpmc_producer *producer, size_t n)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_mpmc_commit_later(struct quoit_mpmc_producer *producer,
+							 size_t n)
 {
 	quoit_lane_commit_later(&producer->lane->lane, n);
 }
 
 /* Make it visible, and wake nobody: see quoit_lane_publish(). */
-QUOIT_HOT void quoit_mpmc_publish(struct quoit_mpmc_producer *producer)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_mpmc_publish(struct quoit_mpmc_producer *producer)
 {
 	quoit_lane_publish(&producer->lane->lane);
 }
 
 /* Make it visible, and wake who sleeps: see quoit_lane_flush(). */
-QUOIT_HOT void quoit_mpmc_flush(struct quoit_mpmc_producer *producer)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_mpmc_flush(struct quoit_mpmc_producer *producer)
 {
 	quoit_lane_flush(&producer->lane->lane);
 }
 
 /* Commit and flush: see quoit_lane_commit(). */
-QUOIT_HOT void quoit_mpmc_commit(struct quoit_mpmc_producer *producer, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_mpmc_commit(struct quoit_mpmc_producer *producer, size_t n)
 {
 	quoit_lane_commit(&producer->lane->lane, n);
 }
@@ -291,8 +293,8 @@ enum quoit_claim_status quoit__mpmc_search(struct quoit_mpmc_consumer *consumer,
  * Cost: see quoit_lane_claim(); every QUOIT_MPMC_ROTATE items, and when its lane is empty, a look
  * at others.
  */
-QUOIT_HOT enum quoit_claim_status quoit_mpmc_claim(struct quoit_mpmc_consumer *consumer,
-						   size_t most, struct quoit_claim *claim)
+QUOIT_RT_LOCKFREE QUOIT_HOT enum quoit_claim_status quoit_mpmc_claim(
+	struct quoit_mpmc_consumer *consumer, size_t most, struct quoit_claim *claim)
 {
 	const struct quoit_mpmc_lane *empty = NULL;
 	enum quoit_claim_status status = QUOIT_CLAIM_LOST;
@@ -325,8 +327,8 @@ QUOIT_HOT enum quoit_claim_status quoit_mpmc_claim(struct quoit_mpmc_consumer *c
  * Claim up to `most` slots, trying again as long as other consumers are faster. Gives how many; 0
  * says that every lane was empty, and nothing else.
  */
-QUOIT_HOT size_t quoit_mpmc_take(struct quoit_mpmc_consumer *consumer, size_t most,
-				 struct quoit_claim *claim)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_mpmc_take(struct quoit_mpmc_consumer *consumer,
+						   size_t most, struct quoit_claim *claim)
 {
 	enum quoit_claim_status status;
 
@@ -339,8 +341,8 @@ QUOIT_HOT size_t quoit_mpmc_take(struct quoit_mpmc_consumer *consumer, size_t mo
 }
 
 /* Give the first `n` slots of a claim back to their producer. See quoit_lane_release(). */
-QUOIT_HOT void quoit_mpmc_release(struct quoit_mpmc_consumer *consumer, struct quoit_claim *claim,
-				  size_t n)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_mpmc_release(struct quoit_mpmc_consumer *consumer,
+							  struct quoit_claim *claim, size_t n)
 {
 	consumer->held -= n;
 	quoit__meter_batch(quoit__lane_meter(consumer), n);
@@ -356,7 +358,8 @@ QUOIT_HOT void quoit_mpmc_release(struct quoit_mpmc_consumer *consumer, struct q
  * there is nothing.
  * Thread: the consumer's.
  */
-QUOIT_HOT void quoit_mpmc_linger(struct quoit_mpmc_consumer *consumer, uint32_t pauses)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_mpmc_linger(struct quoit_mpmc_consumer *consumer,
+						   uint32_t pauses)
 {
 	consumer->linger = pauses;
 }
@@ -381,7 +384,8 @@ QUOIT_HOT bool quoit__mpmc_pop_claim(struct quoit_mpmc_consumer *consumer)
  * one. Behind it up to QUOIT_MPMC_POP_MOST are claimed at a time, so that what was claimed and not
  * yet popped waits for this consumer. Follow with quoit_mpmc_past().
  */
-QUOIT_HOT bool quoit_mpmc_next(struct quoit_mpmc_consumer *consumer, struct quoit_claim *slot)
+QUOIT_RT_LOCKFREE QUOIT_HOT bool quoit_mpmc_next(struct quoit_mpmc_consumer *consumer,
+						 struct quoit_claim *slot)
 {
 	if (quoit_unlikely(consumer->popped == consumer->cursor.n) &&
 	    !quoit__mpmc_pop_claim(consumer))
@@ -393,7 +397,7 @@ QUOIT_HOT bool quoit_mpmc_next(struct quoit_mpmc_consumer *consumer, struct quoi
 }
 
 /* The slot of quoit_mpmc_next() was copied out or is done with; behind the last goes the claim. */
-QUOIT_HOT void quoit_mpmc_past(struct quoit_mpmc_consumer *consumer)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_mpmc_past(struct quoit_mpmc_consumer *consumer)
 {
 	if (++consumer->popped < consumer->cursor.n)
 		return;
@@ -402,7 +406,7 @@ QUOIT_HOT void quoit_mpmc_past(struct quoit_mpmc_consumer *consumer)
 }
 
 /* Claimed by popping and not yet popped: what this consumer must pop before it may sleep. */
-QUOIT_HOT size_t quoit_mpmc_unpopped(const struct quoit_mpmc_consumer *consumer)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_mpmc_unpopped(const struct quoit_mpmc_consumer *consumer)
 {
 	return consumer->cursor.n - consumer->popped;
 }
@@ -411,21 +415,21 @@ QUOIT_HOT size_t quoit_mpmc_unpopped(const struct quoit_mpmc_consumer *consumer)
  * Is there anything to claim on any lane, asked of the lanes themselves? See quoit_lane_has_news().
  * Thread: any.
  */
-bool quoit_mpmc_has_news(const struct quoit_mpmc *ring);
+QUOIT_RT_WAITFREE bool quoit_mpmc_has_news(const struct quoit_mpmc *ring);
 
 /* --- status and ending: from any thread ------------------------------------------------------ */
 
 /* Published and not yet claimed, summed over the lanes. See quoit_lane_length(). */
-size_t quoit_mpmc_length(const struct quoit_mpmc *ring);
+QUOIT_RT_WAITFREE size_t quoit_mpmc_length(const struct quoit_mpmc *ring);
 
 /* Nothing to claim in any lane, at some moment. */
-QUOIT_HOT bool quoit_mpmc_is_empty(const struct quoit_mpmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_mpmc_is_empty(const struct quoit_mpmc *ring)
 {
 	return quoit_mpmc_length(ring) == 0;
 }
 
 /* Published and not yet given back, summed over the lanes. See quoit_lane_pending(). */
-size_t quoit_mpmc_pending(const struct quoit_mpmc *ring);
+QUOIT_RT_WAITFREE size_t quoit_mpmc_pending(const struct quoit_mpmc *ring);
 
 /*
  * Let no new reservation succeed and no producer register, and wake all who sleep to tell them. The
@@ -436,7 +440,7 @@ size_t quoit_mpmc_pending(const struct quoit_mpmc *ring);
 void quoit_mpmc_close(struct quoit_mpmc *ring);
 
 /* Has it been closed? After true no reservation succeeds. */
-QUOIT_HOT bool quoit_mpmc_is_closed(const struct quoit_mpmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_mpmc_is_closed(const struct quoit_mpmc *ring)
 {
 	return quoit_load_acquire(&ring->closed) != 0; /* close: pairs with quoit_mpmc_close() */
 }
@@ -445,7 +449,7 @@ QUOIT_HOT bool quoit_mpmc_is_closed(const struct quoit_mpmc *ring)
  * Is it closed, has every producer deregistered, is every lane read and every claim given back?
  * Once true, true for ever.
  */
-bool quoit_mpmc_is_drained(const struct quoit_mpmc *ring);
+QUOIT_RT bool quoit_mpmc_is_drained(const struct quoit_mpmc *ring);
 
 QUOIT_C_END
 

@@ -274,7 +274,8 @@ QUOIT_HOT struct quoit_spsc *quoit__mpsc_ring(const struct quoit_mpsc_producer *
 }
 
 /* Where the slot `at` of the producer's lane lies. */
-QUOIT_HOT void *quoit_mpsc_slot(const struct quoit_mpsc_producer *producer, size_t at)
+QUOIT_RT_WAITFREE QUOIT_HOT void *quoit_mpsc_slot(const struct quoit_mpsc_producer *producer,
+						  size_t at)
 {
 	return (char *)producer->slots + at * producer->channel->item_bytes;
 }
@@ -286,50 +287,53 @@ QUOIT_HOT void *quoit_mpsc_slot(const struct quoit_mpsc_producer *producer, size
  * Thread: the producer's.   Owns: the slots are leased until commit or the next reserve.
  * Cost: touches no shared line unless the lane looks full.
  */
-QUOIT_HOT size_t quoit_mpsc_reserve(struct quoit_mpsc_producer *producer, size_t want, size_t *at)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_mpsc_reserve(struct quoit_mpsc_producer *producer,
+						      size_t want, size_t *at)
 {
 	return quoit_spsc_reserve(quoit__mpsc_ring(producer), want, at);
 }
 
 /* Like quoit_mpsc_reserve(), but grants whatever contiguous part of `want` is free. */
-QUOIT_HOT size_t quoit_mpsc_reserve_some(struct quoit_mpsc_producer *producer, size_t want,
-					 size_t *at)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_mpsc_reserve_some(struct quoit_mpsc_producer *producer,
+							   size_t want, size_t *at)
 {
 	return quoit_spsc_reserve_some(quoit__mpsc_ring(producer), want, at);
 }
 
 /* Publish `n` of the reserved slots, and wake the consumer if it sleeps. */
-QUOIT_HOT void quoit_mpsc_commit(struct quoit_mpsc_producer *producer, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_mpsc_commit(struct quoit_mpsc_producer *producer, size_t n)
 {
 	quoit_spsc_commit(quoit__mpsc_ring(producer), n);
 }
 
 /* Pass `n` of the reserved slots on, but let nobody see them before publish, flush or commit. */
-QUOIT_HOT void quoit_mpsc_commit_later(struct quoit_mpsc_producer *producer, size_t n)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_mpsc_commit_later(struct quoit_mpsc_producer *producer,
+							 size_t n)
 {
 	quoit_spsc_commit_later(quoit__mpsc_ring(producer), n);
 }
 
 /* Committed, not yet published. */
-QUOIT_HOT size_t quoit_mpsc_unpublished(const struct quoit_mpsc_producer *producer)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t
+quoit_mpsc_unpublished(const struct quoit_mpsc_producer *producer)
 {
 	return quoit_spsc_unpublished(quoit__mpsc_ring(producer));
 }
 
 /* Make everything committed visible without waking anybody: the caller owes fence and bell. */
-QUOIT_HOT void quoit_mpsc_publish(struct quoit_mpsc_producer *producer)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_mpsc_publish(struct quoit_mpsc_producer *producer)
 {
 	quoit_spsc_publish(quoit__mpsc_ring(producer));
 }
 
 /* Publish what was committed later, and wake the consumer if it sleeps. */
-QUOIT_HOT void quoit_mpsc_flush(struct quoit_mpsc_producer *producer)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_mpsc_flush(struct quoit_mpsc_producer *producer)
 {
 	quoit_spsc_flush(quoit__mpsc_ring(producer));
 }
 
 /* Free slots of this lane, asked of the consumer's position: it may free more at any time. */
-QUOIT_HOT size_t quoit_mpsc_available(const struct quoit_mpsc_producer *producer)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_mpsc_available(const struct quoit_mpsc_producer *producer)
 {
 	return (size_t)quoit__spsc_freed(quoit__mpsc_ring(producer));
 }
@@ -380,20 +384,22 @@ QUOIT_HOT bool quoit__mpsc_send_all(struct quoit_mpsc_producer *producer, size_t
 }
 
 /* Copy in as many items as fit, around the wrap, with one publication; gives how many. */
-QUOIT_HOT size_t quoit_mpsc_send(struct quoit_mpsc_producer *producer, const void *items, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT size_t quoit_mpsc_send(struct quoit_mpsc_producer *producer,
+						const void *items, size_t n)
 {
 	return quoit__mpsc_send(producer, producer->channel->item_bytes, items, n);
 }
 
 /* All of them or none; true if sent. */
-QUOIT_HOT bool quoit_mpsc_send_all(struct quoit_mpsc_producer *producer, const void *items,
-				   size_t n)
+QUOIT_RT_WAKES QUOIT_HOT bool quoit_mpsc_send_all(struct quoit_mpsc_producer *producer,
+						  const void *items, size_t n)
 {
 	return quoit__mpsc_send_all(producer, producer->channel->item_bytes, items, n);
 }
 
 /* Copy one in; false if the lane is full or closed. */
-QUOIT_HOT bool quoit_mpsc_send_one(struct quoit_mpsc_producer *producer, const void *item)
+QUOIT_RT_WAKES QUOIT_HOT bool quoit_mpsc_send_one(struct quoit_mpsc_producer *producer,
+						  const void *item)
 {
 	return quoit_mpsc_send(producer, item, 1) != 0;
 }
@@ -401,17 +407,17 @@ QUOIT_HOT bool quoit_mpsc_send_one(struct quoit_mpsc_producer *producer, const v
 /* --- status, for any thread ------------------------------------------------------------------ */
 
 /* Has somebody closed the channel? After true, nobody registers and nothing is reserved. */
-QUOIT_HOT bool quoit_mpsc_is_closed(const struct quoit_mpsc *channel)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_mpsc_is_closed(const struct quoit_mpsc *channel)
 {
 	return quoit_load_acquire(&channel->closed) != 0; /* close: pairs with quoit_mpsc_close() */
 }
 
 /* How many producers are registered. At 0 none of them touches lane, channel or notifier any more.
  */
-uint32_t quoit_mpsc_producers(const struct quoit_mpsc *channel);
+QUOIT_RT_WAITFREE uint32_t quoit_mpsc_producers(const struct quoit_mpsc *channel);
 
 /* How many lanes were made: ids are below. A lane stays, whoever has it. */
-QUOIT_HOT uint32_t quoit_mpsc_lanes(const struct quoit_mpsc *channel)
+QUOIT_RT_WAITFREE QUOIT_HOT uint32_t quoit_mpsc_lanes(const struct quoit_mpsc *channel)
 {
 	return quoit_directory_count(&channel->lanes);
 }
@@ -422,34 +428,37 @@ QUOIT_HOT struct quoit_mpsc_lane *quoit__mpsc_lane(const struct quoit_mpsc *chan
 }
 
 /* The ring of a lane, to look at its length; NULL if no lane of that id was made. */
-const struct quoit_spsc *quoit_mpsc_lane_ring(const struct quoit_mpsc *channel, uint32_t id);
+QUOIT_RT_WAITFREE const struct quoit_spsc *quoit_mpsc_lane_ring(const struct quoit_mpsc *channel,
+								uint32_t id);
 
 /* In which state a lane is; one that was never made is free. */
-enum quoit_mpsc_state quoit_mpsc_lane_state(const struct quoit_mpsc *channel, uint32_t id);
+QUOIT_RT_WAITFREE enum quoit_mpsc_state quoit_mpsc_lane_state(const struct quoit_mpsc *channel,
+							      uint32_t id);
 
 /* Published and not yet read, in all lanes. Of each lane never more than its capacity. */
-size_t quoit_mpsc_length(const struct quoit_mpsc *channel);
+QUOIT_RT_WAITFREE size_t quoit_mpsc_length(const struct quoit_mpsc *channel);
 
 /* Was every lane empty when it was looked at? */
-bool quoit_mpsc_is_empty(const struct quoit_mpsc *channel);
+QUOIT_RT_WAITFREE bool quoit_mpsc_is_empty(const struct quoit_mpsc *channel);
 
 /* The id of the longest lane, the lowest of equally long ones; -ENODATA if all are empty. */
-int64_t quoit_mpsc_hottest(const struct quoit_mpsc *channel);
+QUOIT_RT_WAITFREE int64_t quoit_mpsc_hottest(const struct quoit_mpsc *channel);
 
 /* Slots of each lane, and of all lanes there may ever be. */
-QUOIT_HOT size_t quoit_mpsc_lane_capacity(const struct quoit_mpsc *channel)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_mpsc_lane_capacity(const struct quoit_mpsc *channel)
 {
 	return channel->capacity;
 }
 
 /* Slots of all lanes there may ever be. */
-size_t quoit_mpsc_capacity_most(const struct quoit_mpsc *channel);
+QUOIT_RT_WAITFREE size_t quoit_mpsc_capacity_most(const struct quoit_mpsc *channel);
 
 /* What is mapped and allocated by now, bookkeeping included. Lanes are made when needed. */
 size_t quoit_mpsc_memory_bytes(const struct quoit_mpsc *channel);
 
 /* What a lane has counted for all producers that had it; NULL if none was made or none counts. */
-const struct quoit_meter *quoit_mpsc_lane_meter(const struct quoit_mpsc *channel, uint32_t id);
+QUOIT_RT_WAITFREE const struct quoit_meter *quoit_mpsc_lane_meter(const struct quoit_mpsc *channel,
+								  uint32_t id);
 
 /*
  * What all lanes have counted since create or reset, taken together, and how the consumer waited.

@@ -27,7 +27,7 @@ QUOIT_C_BEGIN
  * Gets `n` items of one producer that lie together, in their order. They may be changed, and are
  * gone when it returns. `id` is the lane's: see struct quoit_mpsc_producer.
  */
-typedef void (*quoit_mpsc_batch_fn)(void *items, size_t n, uint32_t id, void *ctx);
+typedef QUOIT_RT_FN void (*quoit_mpsc_batch_fn)(void *items, size_t n, uint32_t id, void *ctx);
 
 /* --- whose turn it is ------------------------------------------------------------------------ */
 
@@ -174,6 +174,7 @@ QUOIT_HOT size_t quoit__mpsc_consume_round(struct quoit_mpsc *channel,
  * Owns: see quoit_mpsc_batch_fn.
  * Cost: a look at each lane that is not skipped, one release store for each batch.
  */
+QUOIT_RT_UNLESS(armed)
 QUOIT_HOT size_t quoit_mpsc_consume(struct quoit_mpsc *channel, size_t budget,
 				    quoit_mpsc_batch_fn fn, void *ctx)
 {
@@ -189,6 +190,7 @@ QUOIT_HOT size_t quoit_mpsc_consume(struct quoit_mpsc *channel, size_t budget,
 }
 
 /* The same, throwing the items away. Gives how many. */
+QUOIT_RT_UNLESS(armed)
 QUOIT_HOT size_t quoit_mpsc_consume_count(struct quoit_mpsc *channel, size_t budget)
 {
 	return quoit_mpsc_consume(channel, budget, NULL, NULL);
@@ -198,6 +200,7 @@ QUOIT_HOT size_t quoit_mpsc_consume_count(struct quoit_mpsc *channel, size_t bud
  * Go round, turn by turn and skipping nobody, until `most` items are read or a whole round has
  * found none. Producers that keep pace keep it busy: give it a limit that you can wait for.
  */
+QUOIT_RT_UNLESS(armed)
 QUOIT_HOT size_t quoit_mpsc_consume_up_to(struct quoit_mpsc *channel, size_t most,
 					  quoit_mpsc_batch_fn fn, void *ctx)
 {
@@ -216,6 +219,7 @@ QUOIT_HOT size_t quoit_mpsc_consume_up_to(struct quoit_mpsc *channel, size_t mos
  * Read, lane after lane, what each had published when the walk came to it, and nothing that comes
  * later: it ends however fast the producers are. Gives how many.
  */
+QUOIT_RT_UNLESS(armed)
 QUOIT_HOT size_t quoit_mpsc_drain_all(struct quoit_mpsc *channel, quoit_mpsc_batch_fn fn, void *ctx)
 {
 	const struct quoit__mpsc_round round = quoit__mpsc_begin(channel, true);
@@ -235,7 +239,7 @@ QUOIT_HOT size_t quoit_mpsc_drain_all(struct quoit_mpsc *channel, quoit_mpsc_bat
 }
 
 /* The same, throwing the items away. Gives how many. */
-QUOIT_HOT size_t quoit_mpsc_drain_all_count(struct quoit_mpsc *channel)
+QUOIT_RT_UNLESS(armed) QUOIT_HOT size_t quoit_mpsc_drain_all_count(struct quoit_mpsc *channel)
 {
 	return quoit_mpsc_drain_all(channel, NULL, NULL);
 }
@@ -292,13 +296,14 @@ QUOIT_HOT size_t quoit__mpsc_drain(struct quoit_mpsc *channel, size_t bytes, voi
 }
 
 /* Copy out up to `most` items in turns, until a whole round has found none; gives how many. */
+QUOIT_RT_UNLESS(armed)
 QUOIT_HOT size_t quoit_mpsc_recv(struct quoit_mpsc *channel, void *items, size_t most)
 {
 	return quoit__mpsc_recv(channel, channel->item_bytes, items, most);
 }
 
 /* Copy one item out; false if all lanes are empty. */
-QUOIT_HOT bool quoit_mpsc_recv_one(struct quoit_mpsc *channel, void *item)
+QUOIT_RT_UNLESS(armed) QUOIT_HOT bool quoit_mpsc_recv_one(struct quoit_mpsc *channel, void *item)
 {
 	return quoit_mpsc_recv(channel, item, 1) != 0;
 }
@@ -307,6 +312,7 @@ QUOIT_HOT bool quoit_mpsc_recv_one(struct quoit_mpsc *channel, void *item)
  * Like quoit_mpsc_recv(), but goes round once and takes all that a lane has before it goes on: each
  * producer's items lie together. The next call begins with the lane behind the last one.
  */
+QUOIT_RT_UNLESS(armed)
 QUOIT_HOT size_t quoit_mpsc_drain(struct quoit_mpsc *channel, void *items, size_t most)
 {
 	return quoit__mpsc_drain(channel, channel->item_bytes, items, most);
@@ -322,7 +328,7 @@ QUOIT_HOT size_t quoit_mpsc_drain(struct quoit_mpsc *channel, void *items, size_
  *
  * Cost: two loads from each lane until one has news, about 1 ns where the producer was idle.
  */
-QUOIT_HOT bool quoit_mpsc_has_news(struct quoit_mpsc *channel)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_mpsc_has_news(struct quoit_mpsc *channel)
 {
 	const uint32_t count = quoit_directory_count(&channel->lanes);
 
@@ -348,10 +354,10 @@ QUOIT_HOT bool quoit_mpsc_has_news(struct quoit_mpsc *channel)
  * The end of the stream: closed, every producer has deregistered, every lane read to its end. Once
  * true, true until a reset (defect D-18).
  */
-bool quoit_mpsc_is_drained(struct quoit_mpsc *channel);
+QUOIT_RT_WAITFREE bool quoit_mpsc_is_drained(struct quoit_mpsc *channel);
 
 /* Look at every lane again in the next round. */
-void quoit_mpsc_reset_skip(struct quoit_mpsc *channel);
+QUOIT_RT_WAITFREE void quoit_mpsc_reset_skip(struct quoit_mpsc *channel);
 
 QUOIT_C_END
 

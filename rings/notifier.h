@@ -71,7 +71,7 @@ QUOIT_MUST_CHECK int quoit_notifier_destroy(struct quoit_notifier *notifier);
  *
  * Thread: any.   Owns: the caller gives it back by quoit_notifier_unref().
  */
-QUOIT_HOT struct quoit_notify *quoit_notifier_ref(struct quoit_notifier *notifier)
+QUOIT_RT QUOIT_HOT struct quoit_notify *quoit_notifier_ref(struct quoit_notifier *notifier)
 {
 	/* An update passes on what others released. part: pairs with quoit_notifier_destroy() */
 	(void)quoit_add(&notifier->refs, 1);
@@ -84,7 +84,7 @@ QUOIT_HOT struct quoit_notify *quoit_notifier_ref(struct quoit_notifier *notifie
  * finishes or closes it, or attach NULL to a channel until that is not -EBUSY any more.
  * Thread: any that knows.
  */
-QUOIT_HOT void quoit_notifier_unref(struct quoit_notifier *notifier)
+QUOIT_RT QUOIT_HOT void quoit_notifier_unref(struct quoit_notifier *notifier)
 {
 	/* part: pairs with quoit_notifier_destroy() */
 	const uint32_t refs = quoit_add(&notifier->refs, -1u);
@@ -98,13 +98,13 @@ QUOIT_HOT void quoit_notifier_unref(struct quoit_notifier *notifier)
  * once more, and sleep only if none has news. See quoit_wake_arm().
  * Thread: reader.   Cost: a full fence.
  */
-QUOIT_HOT void quoit_notifier_arm(struct quoit_notifier *notifier)
+QUOIT_RT QUOIT_HOT void quoit_notifier_arm(struct quoit_notifier *notifier)
 {
 	quoit_wake_arm(&notifier->wake);
 }
 
 /* The reader is awake, and publications are silent again. Thread: reader. */
-QUOIT_HOT void quoit_notifier_disarm(struct quoit_notifier *notifier)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_notifier_disarm(struct quoit_notifier *notifier)
 {
 	quoit_wake_disarm(&notifier->wake);
 }
@@ -121,7 +121,8 @@ int quoit_notifier_signal(struct quoit_notifier *notifier);
  * not miss: that is what rings do by themselves.
  * Thread: any.   Cost: a full fence and a load, and a system call when it rings.
  */
-QUOIT_HOT bool quoit_notifier_signal_if_waiting(struct quoit_notifier *notifier)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT bool quoit_notifier_signal_if_waiting(
+	struct quoit_notifier *notifier)
 {
 	quoit_wake_fence();
 	return quoit_wake_owed(&notifier->wake) && !quoit_notify_ring(&notifier->notify);
@@ -149,7 +150,7 @@ QUOIT_MUST_CHECK int quoit_notifier_register_epoll(struct quoit_notifier *notifi
 void quoit_notifier_unregister_epoll(struct quoit_notifier *notifier, int epoll);
 
 /* The descriptor, for other loops: readable while it was rung and not consumed. Do not close it. */
-QUOIT_HOT int quoit_notifier_fd(const struct quoit_notifier *notifier)
+QUOIT_RT_WAITFREE QUOIT_HOT int quoit_notifier_fd(const struct quoit_notifier *notifier)
 {
 	return notifier->notify.fd;
 }

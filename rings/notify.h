@@ -68,7 +68,7 @@ extern struct quoit_notify quoit_notify_nobody;
  * quoit_spsc_has_news() and sleep only if none has any.
  * Thread: reader.
  */
-QUOIT_HOT void quoit_wake_arm(struct quoit_wake *wake)
+QUOIT_RT QUOIT_HOT void quoit_wake_arm(struct quoit_wake *wake)
 {
 #ifdef QUOIT_TSAN
 	(void)quoit_exchange(&wake->armed, 1); /* sleep: pairs with quoit_wake_owed() */
@@ -82,7 +82,7 @@ QUOIT_HOT void quoit_wake_arm(struct quoit_wake *wake)
  * The reader is awake again. A publisher that looks too late rings once for nothing.
  * Thread: reader.
  */
-QUOIT_HOT void quoit_wake_disarm(struct quoit_wake *wake)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_wake_disarm(struct quoit_wake *wake)
 {
 #ifdef QUOIT_TSAN
 	(void)quoit_exchange(&wake->armed, 0); /* sleep: pairs with quoit_wake_owed() */
@@ -96,7 +96,7 @@ QUOIT_HOT void quoit_wake_disarm(struct quoit_wake *wake)
  * was called, be it asleep or not. What several readers share needs that answer: see group.h.
  * Thread: reader.   Cost: an exchange.
  */
-QUOIT_HOT bool quoit_wake_end(struct quoit_wake *wake)
+QUOIT_RT QUOIT_HOT bool quoit_wake_end(struct quoit_wake *wake)
 {
 	/* call: pairs with quoit_wake_owed() */
 	return quoit_exchange(&wake->armed, 0) == 0;
@@ -107,7 +107,7 @@ QUOIT_HOT bool quoit_wake_end(struct quoit_wake *wake)
  * fence serves all the readers that a turn has published to.
  * Thread: publisher.
  */
-QUOIT_HOT void quoit_wake_fence(void)
+QUOIT_RT QUOIT_HOT void quoit_wake_fence(void)
 {
 	/* sleep: pairs with quoit_wake_arm(); change: pairs with quoit__notify_settle() */
 	quoit_fence_full();
@@ -118,7 +118,7 @@ QUOIT_HOT void quoit_wake_fence(void)
  * arming; whoever gets true must ring, by quoit_notify_ring() or a write through its own io_uring.
  * Thread: publisher.   Cost: one load of a line that changes only when the reader sleeps.
  */
-QUOIT_HOT bool quoit_wake_owed(struct quoit_wake *wake)
+QUOIT_RT QUOIT_HOT bool quoit_wake_owed(struct quoit_wake *wake)
 {
 #ifndef QUOIT_TSAN
 	if (quoit_likely(!quoit_load(&wake->armed))) /* ordered by the fence before: sleep */

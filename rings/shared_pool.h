@@ -42,76 +42,79 @@ QUOIT_C_BEGIN
 
 #define QUOIT_SHARED_POOL_U64_CAPACITY 1024
 
-#define QUOIT_SHARED_POOL(name, T, slot_count)                                                \
-	quoit__item_check(T);                                                                 \
-	quoit_static_assert((slot_count) > 0 && (slot_count) <= QUOIT_FREE_LIST_MOST,         \
-			    "a shared pool has 1 to 2^20 - 2 slots");                         \
-	struct name##_slot {                                                                  \
-		struct quoit_free_slot slot;                                                  \
-		T item;                                                                       \
-	};                                                                                    \
-	struct name {                                                                         \
-		struct quoit_free_list list;                                                  \
-		QUOIT_ISOLATED struct name##_slot slots[slot_count];                          \
-	};                                                                                    \
-	QUOIT_HOT void name##_init(struct name *p)                                            \
-	{                                                                                     \
-		const int rc = quoit_free_list_init(&p->list, p->slots, sizeof(p->slots[0]),  \
-						    slot_count, quoit_free_list_seed());      \
-		(void)rc; /* the static assertion has looked */                               \
-	}                                                                                     \
-	QUOIT_HOT bool name##_acquire(struct name *p, uint32_t *handle)                       \
-	{                                                                                     \
-		return quoit_free_list_take(&p->list, handle);                                \
-	}                                                                                     \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_release(struct name *p, uint32_t handle)        \
-	{                                                                                     \
-		return quoit_free_list_give(&p->list, handle);                                \
-	}                                                                                     \
-	QUOIT_HOT size_t name##_acquire_many(struct name *p, uint32_t *handles, size_t most)  \
-	{                                                                                     \
-		return quoit_free_list_take_many(&p->list, handles, most);                    \
-	}                                                                                     \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_release_many(struct name *p,                    \
-							   const uint32_t *handles, size_t n) \
-	{                                                                                     \
-		return quoit_free_list_give_many(&p->list, handles, n);                       \
-	}                                                                                     \
-	QUOIT_HOT T *name##_at(struct name *p, uint32_t handle)                               \
-	{                                                                                     \
-		return quoit_free_list_is_taken(&p->list, handle)                             \
-			       ? &p->slots[quoit_free_list_index(&p->list, handle)].item      \
-			       : NULL;                                                        \
-	}                                                                                     \
-	QUOIT_HOT size_t name##_capacity(const struct name *p)                                \
-	{                                                                                     \
-		return p->list.count;                                                         \
-	}                                                                                     \
-	QUOIT_HOT size_t name##_available(const struct name *p)                               \
-	{                                                                                     \
-		return quoit_free_list_available(&p->list);                                   \
-	}                                                                                     \
-	QUOIT_HOT size_t name##_in_use(const struct name *p)                                  \
-	{                                                                                     \
-		return p->list.count - quoit_free_list_available(&p->list);                   \
-	}                                                                                     \
+#define QUOIT_SHARED_POOL(name, T, slot_count)                                                    \
+	quoit__item_check(T);                                                                     \
+	quoit_static_assert((slot_count) > 0 && (slot_count) <= QUOIT_FREE_LIST_MOST,             \
+			    "a shared pool has 1 to 2^20 - 2 slots");                             \
+	struct name##_slot {                                                                      \
+		struct quoit_free_slot slot;                                                      \
+		T item;                                                                           \
+	};                                                                                        \
+	struct name {                                                                             \
+		struct quoit_free_list list;                                                      \
+		QUOIT_ISOLATED struct name##_slot slots[slot_count];                              \
+	};                                                                                        \
+	QUOIT_HOT void name##_init(struct name *p)                                                \
+	{                                                                                         \
+		const int rc = quoit_free_list_init(&p->list, p->slots, sizeof(p->slots[0]),      \
+						    slot_count, quoit_free_list_seed());          \
+		(void)rc; /* the static assertion has looked */                                   \
+	}                                                                                         \
+	QUOIT_RT_LOCKFREE QUOIT_HOT bool name##_acquire(struct name *p, uint32_t *handle)         \
+	{                                                                                         \
+		return quoit_free_list_take(&p->list, handle);                                    \
+	}                                                                                         \
+	QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK QUOIT_HOT int name##_release(struct name *p,           \
+									uint32_t handle)          \
+	{                                                                                         \
+		return quoit_free_list_give(&p->list, handle);                                    \
+	}                                                                                         \
+	QUOIT_RT_LOCKFREE QUOIT_HOT size_t name##_acquire_many(struct name *p, uint32_t *handles, \
+							       size_t most)                       \
+	{                                                                                         \
+		return quoit_free_list_take_many(&p->list, handles, most);                        \
+	}                                                                                         \
+	QUOIT_RT_LOCKFREE QUOIT_MUST_CHECK QUOIT_HOT int name##_release_many(                     \
+		struct name *p, const uint32_t *handles, size_t n)                                \
+	{                                                                                         \
+		return quoit_free_list_give_many(&p->list, handles, n);                           \
+	}                                                                                         \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_at(struct name *p, uint32_t handle)                 \
+	{                                                                                         \
+		return quoit_free_list_is_taken(&p->list, handle)                                 \
+			       ? &p->slots[quoit_free_list_index(&p->list, handle)].item          \
+			       : NULL;                                                            \
+	}                                                                                         \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_capacity(const struct name *p)                  \
+	{                                                                                         \
+		return p->list.count;                                                             \
+	}                                                                                         \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_available(const struct name *p)                 \
+	{                                                                                         \
+		return quoit_free_list_available(&p->list);                                       \
+	}                                                                                         \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_in_use(const struct name *p)                    \
+	{                                                                                         \
+		return p->list.count - quoit_free_list_available(&p->list);                       \
+	}                                                                                         \
 	struct name
 
-#define QUOIT_SHARED_POOL_U64(name, slot_count)                                   \
-	QUOIT_SHARED_POOL(name, uint64_t, slot_count);                            \
-	QUOIT_HOT void name##_set(struct name *p, uint32_t handle, uint64_t word) \
-	{                                                                         \
-		uint64_t *const at = name##_at(p, handle);                        \
-		QUOIT_ASSERT_HOT(at);                                             \
-		if (quoit_likely(at))                                             \
-			*at = word;                                               \
-	}                                                                         \
-	QUOIT_HOT uint64_t name##_get(struct name *p, uint32_t handle)            \
-	{                                                                         \
-		uint64_t *const at = name##_at(p, handle);                        \
-		QUOIT_ASSERT_HOT(at);                                             \
-		return quoit_likely(at) ? *at : 0;                                \
-	}                                                                         \
+#define QUOIT_SHARED_POOL_U64(name, slot_count)                                          \
+	QUOIT_SHARED_POOL(name, uint64_t, slot_count);                                   \
+	QUOIT_RT_WAITFREE QUOIT_HOT void name##_set(struct name *p, uint32_t handle,     \
+						    uint64_t word)                       \
+	{                                                                                \
+		uint64_t *const at = name##_at(p, handle);                               \
+		QUOIT_ASSERT_HOT(at);                                                    \
+		if (quoit_likely(at))                                                    \
+			*at = word;                                                      \
+	}                                                                                \
+	QUOIT_RT_WAITFREE QUOIT_HOT uint64_t name##_get(struct name *p, uint32_t handle) \
+	{                                                                                \
+		uint64_t *const at = name##_at(p, handle);                               \
+		QUOIT_ASSERT_HOT(at);                                                    \
+		return quoit_likely(at) ? *at : 0;                                       \
+	}                                                                                \
 	struct name
 
 QUOIT_SHARED_POOL_U64(quoit_shared_pool_u64, QUOIT_SHARED_POOL_U64_CAPACITY);

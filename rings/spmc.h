@@ -120,7 +120,7 @@ QUOIT_MUST_CHECK int quoit_spmc_leave(struct quoit_spmc *ring, int place);
  * Tells whether it did. Comes before the claim is handled.
  * Thread: a member's.   Cost: two loads; if something is left see quoit_group_tell().
  */
-bool quoit_spmc_pass_on(struct quoit_spmc *ring);
+QUOIT_RT_WAKES_LOCKFREE bool quoit_spmc_pass_on(struct quoit_spmc *ring);
 
 /*
  * Take a seat as a consumer. Who comes after the close still gets what is unread.
@@ -147,37 +147,39 @@ QUOIT_MUST_CHECK int quoit_spmc_attach_meter(struct quoit_spmc_consumer *consume
 /* Thread: the producer's, in all of these. */
 
 /* Lease contiguous slots if all of `want` are free: see quoit_lane_reserve(). */
-QUOIT_HOT size_t quoit_spmc_reserve(struct quoit_spmc *ring, size_t want, size_t *at)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_spmc_reserve(struct quoit_spmc *ring, size_t want,
+						      size_t *at)
 {
 	return quoit_lane_reserve(&ring->lane, want, at);
 }
 
 /* Lease what is free: see quoit_lane_reserve_some(). */
-QUOIT_HOT size_t quoit_spmc_reserve_some(struct quoit_spmc *ring, size_t want, size_t *at)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_spmc_reserve_some(struct quoit_spmc *ring, size_t want,
+							   size_t *at)
 {
 	return quoit_lane_reserve_some(&ring->lane, want, at);
 }
 
 /* Commit, and leave publishing to a later call: see quoit_lane_commit_later(). */
-QUOIT_HOT void quoit_spmc_commit_later(struct quoit_spmc *ring, size_t n)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spmc_commit_later(struct quoit_spmc *ring, size_t n)
 {
 	quoit_lane_commit_later(&ring->lane, n);
 }
 
 /* Make it visible, and wake nobody: see quoit_lane_publish(). */
-QUOIT_HOT void quoit_spmc_publish(struct quoit_spmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spmc_publish(struct quoit_spmc *ring)
 {
 	quoit_lane_publish(&ring->lane);
 }
 
 /* Make it visible, and wake who sleeps: see quoit_lane_flush(). */
-QUOIT_HOT void quoit_spmc_flush(struct quoit_spmc *ring)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spmc_flush(struct quoit_spmc *ring)
 {
 	quoit_lane_flush(&ring->lane);
 }
 
 /* Commit and flush: see quoit_lane_commit(). */
-QUOIT_HOT void quoit_spmc_commit(struct quoit_spmc *ring, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spmc_commit(struct quoit_spmc *ring, size_t n)
 {
 	quoit_lane_commit(&ring->lane, n);
 }
@@ -186,7 +188,7 @@ QUOIT_HOT void quoit_spmc_commit(struct quoit_spmc *ring, size_t n)
  * Close the ring and let its readers know that nothing follows: publishes what is committed.
  * Thread: producer.
  */
-QUOIT_HOT void quoit_spmc_finish(struct quoit_spmc *ring)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_spmc_finish(struct quoit_spmc *ring)
 {
 	quoit_lane_finish(&ring->lane);
 	quoit_lane_close(&ring->lane);
@@ -202,8 +204,8 @@ QUOIT_HOT void quoit_spmc_finish(struct quoit_spmc *ring)
  * Thread: the consumer's.   Owns: the slots are the consumer's until quoit_spmc_release().
  * Cost: see quoit_lane_claim().
  */
-QUOIT_HOT enum quoit_claim_status quoit_spmc_claim(struct quoit_spmc_consumer *consumer,
-						   size_t most, struct quoit_claim *claim)
+QUOIT_RT_LOCKFREE QUOIT_HOT enum quoit_claim_status quoit_spmc_claim(
+	struct quoit_spmc_consumer *consumer, size_t most, struct quoit_claim *claim)
 {
 	const enum quoit_claim_status status =
 		quoit_lane_claim(&consumer->ring->lane, &consumer->tail_seen, most, claim);
@@ -223,8 +225,8 @@ QUOIT_HOT enum quoit_claim_status quoit_spmc_claim(struct quoit_spmc_consumer *c
  * Claim up to `most` slots, trying again as long as other consumers are faster. Gives how many; 0
  * says that the ring was empty, and nothing else.
  */
-QUOIT_HOT size_t quoit_spmc_take(struct quoit_spmc_consumer *consumer, size_t most,
-				 struct quoit_claim *claim)
+QUOIT_RT_LOCKFREE QUOIT_HOT size_t quoit_spmc_take(struct quoit_spmc_consumer *consumer,
+						   size_t most, struct quoit_claim *claim)
 {
 	enum quoit_claim_status status;
 
@@ -237,8 +239,8 @@ QUOIT_HOT size_t quoit_spmc_take(struct quoit_spmc_consumer *consumer, size_t mo
 }
 
 /* Give the first `n` slots of a claim back to the producer. See quoit_lane_release(). */
-QUOIT_HOT void quoit_spmc_release(struct quoit_spmc_consumer *consumer, struct quoit_claim *claim,
-				  size_t n)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_spmc_release(struct quoit_spmc_consumer *consumer,
+							  struct quoit_claim *claim, size_t n)
 {
 	consumer->held -= n;
 	quoit__meter_batch(quoit__lane_meter(consumer), n);
@@ -254,7 +256,8 @@ QUOIT_HOT void quoit_spmc_release(struct quoit_spmc_consumer *consumer, struct q
  * there is nothing.
  * Thread: the consumer's.
  */
-QUOIT_HOT void quoit_spmc_linger(struct quoit_spmc_consumer *consumer, uint32_t pauses)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spmc_linger(struct quoit_spmc_consumer *consumer,
+						   uint32_t pauses)
 {
 	consumer->linger = pauses;
 }
@@ -279,7 +282,8 @@ QUOIT_HOT bool quoit__spmc_pop_claim(struct quoit_spmc_consumer *consumer)
  * one. Behind it up to QUOIT_SPMC_POP_MOST are claimed at a time, so that what was claimed and not
  * yet popped waits for this consumer. Follow with quoit_spmc_past().
  */
-QUOIT_HOT bool quoit_spmc_next(struct quoit_spmc_consumer *consumer, struct quoit_claim *slot)
+QUOIT_RT_LOCKFREE QUOIT_HOT bool quoit_spmc_next(struct quoit_spmc_consumer *consumer,
+						 struct quoit_claim *slot)
 {
 	if (quoit_unlikely(consumer->popped == consumer->cursor.n) &&
 	    !quoit__spmc_pop_claim(consumer))
@@ -291,7 +295,7 @@ QUOIT_HOT bool quoit_spmc_next(struct quoit_spmc_consumer *consumer, struct quoi
 }
 
 /* The slot of quoit_spmc_next() was copied out or is done with; behind the last goes the claim. */
-QUOIT_HOT void quoit_spmc_past(struct quoit_spmc_consumer *consumer)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_spmc_past(struct quoit_spmc_consumer *consumer)
 {
 	if (++consumer->popped < consumer->cursor.n)
 		return;
@@ -300,13 +304,13 @@ QUOIT_HOT void quoit_spmc_past(struct quoit_spmc_consumer *consumer)
 }
 
 /* Claimed by popping and not yet popped: what this consumer must pop before it may sleep. */
-QUOIT_HOT size_t quoit_spmc_unpopped(const struct quoit_spmc_consumer *consumer)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spmc_unpopped(const struct quoit_spmc_consumer *consumer)
 {
 	return consumer->cursor.n - consumer->popped;
 }
 
 /* See quoit_lane_has_news(). */
-QUOIT_HOT bool quoit_spmc_has_news(const struct quoit_spmc_consumer *consumer)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spmc_has_news(const struct quoit_spmc_consumer *consumer)
 {
 	return quoit_lane_has_news(&consumer->ring->lane);
 }
@@ -314,13 +318,13 @@ QUOIT_HOT bool quoit_spmc_has_news(const struct quoit_spmc_consumer *consumer)
 /* --- status and ending: from any thread ------------------------------------------------------ */
 
 /* Published and not yet claimed. See quoit_lane_length(). */
-QUOIT_HOT size_t quoit_spmc_length(const struct quoit_spmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spmc_length(const struct quoit_spmc *ring)
 {
 	return quoit_lane_length(&ring->lane);
 }
 
 /* Nothing to claim, at some moment. */
-QUOIT_HOT bool quoit_spmc_is_empty(const struct quoit_spmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spmc_is_empty(const struct quoit_spmc *ring)
 {
 	return quoit_lane_length(&ring->lane) == 0;
 }
@@ -329,25 +333,25 @@ QUOIT_HOT bool quoit_spmc_is_empty(const struct quoit_spmc *ring)
  * Published and not yet given back, claimed slots included: what still has to be worked off.
  * Cost: a load for each block.
  */
-QUOIT_HOT size_t quoit_spmc_pending(const struct quoit_spmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spmc_pending(const struct quoit_spmc *ring)
 {
 	return quoit_lane_pending(&ring->lane);
 }
 
 /* Let no new reservation succeed. Thread: any. See quoit_lane_close(). */
-QUOIT_HOT void quoit_spmc_close(struct quoit_spmc *ring)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_spmc_close(struct quoit_spmc *ring)
 {
 	quoit_lane_close(&ring->lane);
 }
 
 /* Has it been closed? After true no reservation succeeds. */
-QUOIT_HOT bool quoit_spmc_is_closed(const struct quoit_spmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spmc_is_closed(const struct quoit_spmc *ring)
 {
 	return quoit_lane_is_closed(&ring->lane);
 }
 
 /* The end of the stream: see quoit_lane_is_drained(). */
-QUOIT_HOT bool quoit_spmc_is_drained(const struct quoit_spmc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spmc_is_drained(const struct quoit_spmc *ring)
 {
 	return quoit_lane_is_drained(&ring->lane);
 }

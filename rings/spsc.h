@@ -170,7 +170,7 @@ QUOIT_HOT void quoit_spsc_attach(struct quoit_spsc *ring, struct quoit_notify *n
  * Errors: -EAGAIN while the producer, or who closes, is about to ring: ask again, in the next turn.
  * Cost: a full fence.
  */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_detach(struct quoit_spsc *ring)
+QUOIT_RT QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_detach(struct quoit_spsc *ring)
 {
 	if (!quoit_load(&ring->notify)) /* nobody is attached, ever */
 		return 0;
@@ -209,7 +209,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_spsc_attach_meter(struct quoit_spsc *ring,
 }
 
 /* Slots, all of which can be in use. Thread: any. */
-QUOIT_HOT size_t quoit_spsc_capacity(const struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spsc_capacity(const struct quoit_spsc *ring)
 {
 	return (size_t)ring->mask_consumer + 1;
 }
@@ -240,7 +240,7 @@ QUOIT_HOT uint64_t quoit__spsc_room(struct quoit_spsc *ring, uint64_t want)
 }
 
 /* Has somebody closed the ring? After true, no reservation succeeds any more. Thread: any. */
-QUOIT_HOT bool quoit_spsc_is_closed(const struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spsc_is_closed(const struct quoit_spsc *ring)
 {
 	return quoit_load_acquire(&ring->closed) != 0; /* close: pairs with quoit_spsc_close() */
 }
@@ -254,7 +254,8 @@ QUOIT_HOT bool quoit_spsc_is_closed(const struct quoit_spsc *ring)
  * Thread: producer.   Owns: the slots are leased until commit or the next reserve.
  * Cost: touches no shared line unless the ring looks full.
  */
-QUOIT_HOT size_t quoit_spsc_reserve(struct quoit_spsc *ring, size_t want, size_t *at)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spsc_reserve(struct quoit_spsc *ring, size_t want,
+						      size_t *at)
 {
 	if (quoit_unlikely(!want || quoit_spsc_is_closed(ring) ||
 			   quoit__spsc_room(ring, want) < want))
@@ -265,7 +266,8 @@ QUOIT_HOT size_t quoit_spsc_reserve(struct quoit_spsc *ring, size_t want, size_t
 }
 
 /* Like quoit_spsc_reserve(), but grants whatever contiguous part of `want` is free. */
-QUOIT_HOT size_t quoit_spsc_reserve_some(struct quoit_spsc *ring, size_t want, size_t *at)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spsc_reserve_some(struct quoit_spsc *ring, size_t want,
+							   size_t *at)
 {
 	return quoit_spsc_reserve(ring, quoit_min(want, (size_t)quoit__spsc_room(ring, want)), at);
 }
@@ -274,7 +276,8 @@ QUOIT_HOT size_t quoit_spsc_reserve_some(struct quoit_spsc *ring, size_t want, s
  * Ask for up to `want` slots on both sides of the wrap. Both parts are 0 when the ring is full or
  * closed.
  */
-QUOIT_HOT struct quoit_spans quoit_spsc_reserve_spans(struct quoit_spsc *ring, size_t want)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spans quoit_spsc_reserve_spans(struct quoit_spsc *ring,
+									size_t want)
 {
 	const struct quoit_spans none = {0, 0, 0};
 
@@ -314,7 +317,7 @@ QUOIT_HOT void quoit__spsc_own(struct quoit_spsc *ring, void *slots, size_t slot
 }
 
 /* Give a reservation back, so that a commit of it would assert. Thread: producer. */
-QUOIT_HOT void quoit_spsc_abandon(struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spsc_abandon(struct quoit_spsc *ring)
 {
 	ring->leased = 0;
 }
@@ -323,7 +326,7 @@ QUOIT_HOT void quoit_spsc_abandon(struct quoit_spsc *ring)
  * Pass `n` of the reserved slots on, but let nobody see them yet: for a producer that publishes
  * once for many, such as a loop in its turn. It must publish before it waits for anything.
  */
-QUOIT_HOT void quoit_spsc_commit_later(struct quoit_spsc *ring, size_t n)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spsc_commit_later(struct quoit_spsc *ring, size_t n)
 {
 	QUOIT_ASSERT_HOT(n <= ring->leased);
 	ring->leased -= n;
@@ -331,7 +334,7 @@ QUOIT_HOT void quoit_spsc_commit_later(struct quoit_spsc *ring, size_t n)
 }
 
 /* Committed, not yet published. Thread: producer. */
-QUOIT_HOT size_t quoit_spsc_unpublished(const struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spsc_unpublished(const struct quoit_spsc *ring)
 {
 	return (size_t)(ring->tail_own - quoit_load(&ring->tail)); /* ours */
 }
@@ -349,7 +352,7 @@ QUOIT_HOT void quoit__spsc_meter_sent(struct quoit_spsc *ring, uint64_t tail)
  * Make everything committed visible, without waking anybody: the caller puts quoit_wake_fence()
  * and quoit_wake_owed() behind the last of its publications.
  */
-QUOIT_HOT void quoit_spsc_publish(struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spsc_publish(struct quoit_spsc *ring)
 {
 	quoit__spsc_meter_sent(ring, ring->tail_own);
 	quoit_store_release(&ring->tail,
@@ -379,7 +382,7 @@ QUOIT_HOT void quoit__spsc_notify(struct quoit_spsc *ring)
 }
 
 /* Publish what was committed later, and wake the reader if it sleeps. */
-QUOIT_HOT void quoit_spsc_flush(struct quoit_spsc *ring)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spsc_flush(struct quoit_spsc *ring)
 {
 	quoit_spsc_publish(ring);
 	quoit__spsc_notify(ring);
@@ -392,7 +395,7 @@ QUOIT_HOT void quoit_spsc_flush(struct quoit_spsc *ring)
  *
  * Thread: producer.   Cost: one release store; with a notifier also a fence and a load.
  */
-QUOIT_HOT void quoit_spsc_commit(struct quoit_spsc *ring, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spsc_commit(struct quoit_spsc *ring, size_t n)
 {
 	quoit_spsc_commit_later(ring, n);
 	ring->leased = 0;
@@ -416,7 +419,7 @@ QUOIT_HOT uint64_t quoit__spsc_arrived(struct quoit_spsc *ring)
  * put between arming and sleeping.
  * Thread: consumer.
  */
-QUOIT_HOT bool quoit_spsc_has_news(struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spsc_has_news(struct quoit_spsc *ring)
 {
 	return quoit__spsc_arrived(ring) != 0;
 }
@@ -440,7 +443,7 @@ QUOIT_HOT uint64_t quoit__spsc_available(struct quoit_spsc *ring)
  *
  * Thread: consumer.   Owns: the slots are the caller's until it advances past them.
  */
-QUOIT_HOT size_t quoit_spsc_readable(struct quoit_spsc *ring, size_t *at)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spsc_readable(struct quoit_spsc *ring, size_t *at)
 {
 	const uint64_t available = quoit__spsc_available(ring);
 
@@ -460,7 +463,8 @@ QUOIT_HOT void quoit__spsc_expect(const void *slots, size_t slot_bytes, size_t a
 }
 
 /* Up to `most` readable slots on both sides of the wrap. */
-QUOIT_HOT struct quoit_spans quoit_spsc_readable_spans(struct quoit_spsc *ring, size_t most)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spans quoit_spsc_readable_spans(struct quoit_spsc *ring,
+									 size_t most)
 {
 	const size_t n = quoit_min(most, (size_t)quoit__spsc_available(ring));
 
@@ -483,7 +487,7 @@ QUOIT_HOT void quoit__spsc_free(struct quoit_spsc *ring, size_t n)
  * Thread: consumer.   Owns: the slots may be overwritten at once.
  * Cost: one release store; where waits are attached also a fence and a load.
  */
-QUOIT_HOT void quoit_spsc_advance(struct quoit_spsc *ring, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spsc_advance(struct quoit_spsc *ring, size_t n)
 {
 	QUOIT_ASSERT_HOT(!ring->reading);
 	quoit__meter_release(quoit__spsc_meter(ring, consumer));
@@ -496,7 +500,7 @@ QUOIT_HOT void quoit_spsc_advance(struct quoit_spsc *ring, size_t n)
  * Published and not yet freed, at some moment during the call; never more than the capacity.
  * Thread: any.
  */
-QUOIT_HOT size_t quoit_spsc_length(const struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spsc_length(const struct quoit_spsc *ring)
 {
 	/* head first: a tail read later can only be further on (defect D-06) */
 	const uint64_t head =
@@ -508,13 +512,13 @@ QUOIT_HOT size_t quoit_spsc_length(const struct quoit_spsc *ring)
 }
 
 /* Was nothing to be read, or everything in use, at some moment during the call? Thread: any. */
-QUOIT_HOT bool quoit_spsc_is_empty(const struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spsc_is_empty(const struct quoit_spsc *ring)
 {
 	return quoit_spsc_length(ring) == 0;
 }
 
 /* No slot was free, at some moment during the call. Thread: any. */
-QUOIT_HOT bool quoit_spsc_is_full(const struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spsc_is_full(const struct quoit_spsc *ring)
 {
 	return quoit_spsc_length(ring) == quoit_spsc_capacity(ring);
 }
@@ -524,7 +528,7 @@ QUOIT_HOT bool quoit_spsc_is_full(const struct quoit_spsc *ring)
  * committed and what is committed will be read; the ring has ended when it is drained.
  * Thread: any.
  */
-QUOIT_HOT void quoit_spsc_close(struct quoit_spsc *ring)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_spsc_close(struct quoit_spsc *ring)
 {
 	quoit_store_release(&ring->closed, 1); /* close: pairs with quoit_spsc_is_closed() */
 	if (ring->data_event)
@@ -538,7 +542,7 @@ QUOIT_HOT void quoit_spsc_close(struct quoit_spsc *ring)
  * The producer's last word: publishes what is committed and promises that nothing follows.
  * Thread: producer.
  */
-QUOIT_HOT void quoit_spsc_finish(struct quoit_spsc *ring)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_spsc_finish(struct quoit_spsc *ring)
 {
 	quoit_spsc_publish(ring);
 	quoit_store_release(&ring->finished, 1); /* finish: pairs with quoit_spsc_is_drained() */
@@ -551,7 +555,7 @@ QUOIT_HOT void quoit_spsc_finish(struct quoit_spsc *ring)
  * is attached goes.
  * Thread: consumer.
  */
-QUOIT_HOT bool quoit_spsc_is_drained(struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spsc_is_drained(struct quoit_spsc *ring)
 {
 	/* finished before tail: the tail that follows is then the final one (defect D-18) */
 	if (!quoit_load_acquire(&ring->finished)) /* finish: pairs with quoit_spsc_finish() */

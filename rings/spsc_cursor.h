@@ -105,8 +105,9 @@ QUOIT_SLOW uint64_t quoit__spsc_write_on(struct quoit_spsc *ring, uint64_t tail,
  * Open a writer for the ring's slots of `slot_bytes`, a constant. The slots are not looked at.
  * Thread: producer.   Owns: the producer's side, until the cursor ends.
  */
-QUOIT_HOT struct quoit_spsc_writer quoit_spsc_write(struct quoit_spsc *ring, void *slots,
-						    size_t slot_bytes)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spsc_writer quoit_spsc_write(struct quoit_spsc *ring,
+								      void *slots,
+								      size_t slot_bytes)
 {
 	struct quoit_spsc_writer w = {ring, ring->tail_own, ring->tail_own, ring->mask_producer,
 				      1,    (char *)slots,  slot_bytes};
@@ -123,7 +124,7 @@ QUOIT_HOT struct quoit_spsc_writer quoit_spsc_write(struct quoit_spsc *ring, voi
 }
 
 /* Where the next item goes: true, and *at is its index; false if the ring is full or closed. */
-QUOIT_HOT bool quoit_spsc_write_next(struct quoit_spsc_writer *w, size_t *at)
+QUOIT_RT_WAKES QUOIT_HOT bool quoit_spsc_write_next(struct quoit_spsc_writer *w, size_t *at)
 {
 	if (quoit_unlikely(w->tail == w->limit)) {
 		w->limit =
@@ -136,7 +137,7 @@ QUOIT_HOT bool quoit_spsc_write_next(struct quoit_spsc_writer *w, size_t *at)
 }
 
 /* Let the reader see what was put so far, without waking it: see quoit_spsc_write_flush(). */
-QUOIT_HOT void quoit_spsc_write_now(struct quoit_spsc_writer *w)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spsc_write_now(struct quoit_spsc_writer *w)
 {
 	quoit__spsc_meter_sent(w->ring, w->tail);
 	quoit_store_release(&w->ring->tail,
@@ -147,13 +148,13 @@ QUOIT_HOT void quoit_spsc_write_now(struct quoit_spsc_writer *w)
  * Publish all that was put, and wake the reader if it sleeps. The cursor stays open, and the block
  * where it was. Cost: that of quoit_spsc_flush(), if there is nothing new too.
  */
-QUOIT_HOT void quoit_spsc_write_flush(struct quoit_spsc_writer *w)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spsc_write_flush(struct quoit_spsc_writer *w)
 {
 	quoit__spsc_write_publish(w->ring, w->tail);
 }
 
 /* Publish all that was put, wake the reader if it sleeps, and close the cursor. */
-QUOIT_HOT void quoit_spsc_write_end(struct quoit_spsc_writer *w)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spsc_write_end(struct quoit_spsc_writer *w)
 {
 #if QUOIT_CONFIG_ASSERT >= 2
 	w->ring->writing = 0;
@@ -172,7 +173,7 @@ QUOIT_HOT void quoit_spsc_write_end(struct quoit_spsc_writer *w)
  * always looks.
  * Thread: before both sides start, or the consumer.   Units: ticks of quoit_ticks().
  */
-QUOIT_HOT void quoit_spsc_set_gap(struct quoit_spsc *ring, uint64_t ticks)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spsc_set_gap(struct quoit_spsc *ring, uint64_t ticks)
 {
 	ring->gap_ticks = ticks;
 }
@@ -213,7 +214,7 @@ QUOIT_SLOW uint64_t quoit__spsc_read_on(struct quoit_spsc *ring, uint64_t head)
  * Open a reader.
  * Thread: consumer.   Owns: the consumer's side, until the cursor ends.
  */
-QUOIT_HOT struct quoit_spsc_reader quoit_spsc_read(struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spsc_reader quoit_spsc_read(struct quoit_spsc *ring)
 {
 	struct quoit_spsc_reader r = {ring, ring->head_own, ring->head_own, ring->mask_consumer};
 
@@ -229,7 +230,7 @@ QUOIT_HOT struct quoit_spsc_reader quoit_spsc_read(struct quoit_spsc *ring)
  * that there is none.
  * Owns: the slot is the caller's until the next call.
  */
-QUOIT_HOT bool quoit_spsc_read_next(struct quoit_spsc_reader *r, size_t *at)
+QUOIT_RT_WAKES QUOIT_HOT bool quoit_spsc_read_next(struct quoit_spsc_reader *r, size_t *at)
 {
 	if (quoit_unlikely(r->head == r->limit)) {
 		r->limit = quoit__spsc_read_on(r->ring, r->head);
@@ -241,7 +242,7 @@ QUOIT_HOT bool quoit_spsc_read_next(struct quoit_spsc_reader *r, size_t *at)
 }
 
 /* Free all that was read, wake the producer if it waits, and close the cursor. */
-QUOIT_HOT void quoit_spsc_read_end(struct quoit_spsc_reader *r)
+QUOIT_RT_WAKES QUOIT_HOT void quoit_spsc_read_end(struct quoit_spsc_reader *r)
 {
 #if QUOIT_CONFIG_ASSERT >= 2
 	r->ring->reading = 0;

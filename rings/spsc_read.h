@@ -25,7 +25,7 @@ QUOIT_C_BEGIN
  *
  * Owns: the slots are the caller's until it advances past them.
  */
-QUOIT_HOT size_t quoit_spsc_peek(struct quoit_spsc *ring, size_t most, size_t *at)
+QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_spsc_peek(struct quoit_spsc *ring, size_t most, size_t *at)
 {
 	uint64_t available = ring->tail_seen - ring->head_own;
 
@@ -42,7 +42,7 @@ QUOIT_HOT size_t quoit_spsc_peek(struct quoit_spsc *ring, size_t most, size_t *a
  * Free up to `n` slots unread, and give how many; SIZE_MAX frees everything published by now.
  * Cost: as quoit_spsc_advance(); looks at the producer if fewer than n are known.
  */
-QUOIT_HOT size_t quoit_spsc_discard(struct quoit_spsc *ring, size_t n)
+QUOIT_RT_WAKES QUOIT_HOT size_t quoit_spsc_discard(struct quoit_spsc *ring, size_t n)
 {
 	uint64_t available = ring->tail_seen - ring->head_own;
 
@@ -60,7 +60,8 @@ QUOIT_HOT size_t quoit_spsc_discard(struct quoit_spsc *ring, size_t n)
  * Up to `most` slots for handlers, on both sides of the wrap. Until quoit_spsc_consume_end() nobody
  * may read from this ring, not even the handlers: CONFIG_ASSERT=2 looks.
  */
-QUOIT_HOT struct quoit_spans quoit_spsc_consume_begin(struct quoit_spsc *ring, size_t most)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spans quoit_spsc_consume_begin(struct quoit_spsc *ring,
+									size_t most)
 {
 	const struct quoit_spans spans = quoit_spsc_readable_spans(ring, most);
 
@@ -71,7 +72,8 @@ QUOIT_HOT struct quoit_spans quoit_spsc_consume_begin(struct quoit_spsc *ring, s
 }
 
 /* The same, over what has been published by now: it looks at the producer whenever it can. */
-QUOIT_HOT struct quoit_spans quoit_spsc_consume_begin_fresh(struct quoit_spsc *ring, size_t most)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spans quoit_spsc_consume_begin_fresh(
+	struct quoit_spsc *ring, size_t most)
 {
 	if (ring->tail_seen - ring->head_own < most)
 		(void)quoit__spsc_arrived(ring);
@@ -79,7 +81,8 @@ QUOIT_HOT struct quoit_spans quoit_spsc_consume_begin_fresh(struct quoit_spsc *r
 }
 
 /* The handlers are through: free the batch with one store, and give its length. */
-QUOIT_HOT size_t quoit_spsc_consume_end(struct quoit_spsc *ring, struct quoit_spans spans)
+QUOIT_RT_WAKES QUOIT_HOT size_t quoit_spsc_consume_end(struct quoit_spsc *ring,
+						       struct quoit_spans spans)
 {
 #if QUOIT_CONFIG_ASSERT >= 2
 	ring->reading = 0;
@@ -104,7 +107,7 @@ struct quoit_spsc_iter {
 
 /* Begin a walk over everything published by now. An iterator that is never finished frees nothing.
  */
-QUOIT_HOT struct quoit_spsc_iter quoit_spsc_iter_begin(struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spsc_iter quoit_spsc_iter_begin(struct quoit_spsc *ring)
 {
 	struct quoit_spsc_iter iter;
 
@@ -117,7 +120,7 @@ QUOIT_HOT struct quoit_spsc_iter quoit_spsc_iter_begin(struct quoit_spsc *ring)
 }
 
 /* Step to the next slot: true, and *at is its index; false at the end of the walk. */
-QUOIT_HOT bool quoit_spsc_iter_next(struct quoit_spsc_iter *iter, size_t *at)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_spsc_iter_next(struct quoit_spsc_iter *iter, size_t *at)
 {
 	if (iter->next == iter->end)
 		return false;
@@ -126,7 +129,7 @@ QUOIT_HOT bool quoit_spsc_iter_next(struct quoit_spsc_iter *iter, size_t *at)
 }
 
 /* Back to the first slot: the walk begins again, over the same slots. */
-QUOIT_HOT void quoit_spsc_iter_reset(struct quoit_spsc_iter *iter)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_spsc_iter_reset(struct quoit_spsc_iter *iter)
 {
 	iter->next = iter->begin;
 }
@@ -135,7 +138,7 @@ QUOIT_HOT void quoit_spsc_iter_reset(struct quoit_spsc_iter *iter)
  * Free what has been stepped over, and give how many that was. The walk may go on behind it.
  * Cost: as quoit_spsc_advance().
  */
-QUOIT_HOT size_t quoit_spsc_iter_finish(struct quoit_spsc_iter *iter)
+QUOIT_RT_WAKES QUOIT_HOT size_t quoit_spsc_iter_finish(struct quoit_spsc_iter *iter)
 {
 	const size_t n = (size_t)(iter->next - iter->begin);
 

@@ -132,7 +132,7 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		struct quoit_spsc ring;                                                         \
 		T *slots;                                                                       \
 	};                                                                                      \
-	typedef void (*name##_batch_fn)(T * items, size_t n, bool more, void *ctx);             \
+	typedef QUOIT_RT_FN void (*name##_batch_fn)(T * items, size_t n, bool more, void *ctx); \
 	QUOIT_MUST_CHECK QUOIT_HOT int name##_init(struct name *q, T *slots,                    \
 						   size_t capacity_slots)                       \
 	{                                                                                       \
@@ -164,67 +164,69 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		return sizeof(*q) + quoit_spsc_capacity(&q->ring) * sizeof(T);                  \
 	}
 
-#define QUOIT__SPSC_PRODUCE(name, T)                                                        \
-	QUOIT_HOT T *name##_reserve(struct name *q, size_t want, size_t *granted)           \
-	{                                                                                   \
-		size_t at;                                                                  \
-		const size_t n = quoit_spsc_reserve(&q->ring, want, &at);                   \
-		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                             \
-		return n ? (void)(*granted = n), q->slots + at : NULL;                      \
-	}                                                                                   \
-	QUOIT_HOT T *name##_reserve_some(struct name *q, size_t want, size_t *granted)      \
-	{                                                                                   \
-		size_t at;                                                                  \
-		const size_t n = quoit_spsc_reserve_some(&q->ring, want, &at);              \
-		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                             \
-		return n ? (void)(*granted = n), q->slots + at : NULL;                      \
-	}                                                                                   \
-	QUOIT_HOT T *name##_reserve_backoff(struct name *q, size_t want, size_t *granted)   \
-	{                                                                                   \
-		size_t at;                                                                  \
-		const size_t n = quoit_spsc_reserve_backoff(&q->ring, want, &at);           \
-		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                             \
-		return n ? (void)(*granted = n), q->slots + at : NULL;                      \
-	}                                                                                   \
-	QUOIT_HOT void name##_commit(struct name *q, size_t n)                              \
-	{                                                                                   \
-		quoit_spsc_commit(&q->ring, n);                                             \
-	}                                                                                   \
-	QUOIT_HOT size_t name##_send(struct name *q, const T *items, size_t n)              \
-	{                                                                                   \
-		const struct quoit_spans to = quoit_spsc_reserve_spans(&q->ring, n);        \
-		if (!to.n)                                                                  \
-			return 0;                                                           \
-		quoit__spsc_copy_in(&q->ring, q->slots, sizeof(T), to, items);              \
-		quoit_spsc_flush(&q->ring);                                                 \
-		return to.n + to.rest;                                                      \
-	}                                                                                   \
-	QUOIT_HOT bool name##_send_all(struct name *q, const T *items, size_t n)            \
-	{                                                                                   \
-		return quoit__spsc_room(&q->ring, n) >= n && name##_send(q, items, n) == n; \
-	}                                                                                   \
-	QUOIT_HOT bool name##_send_one(struct name *q, const T *item)                       \
-	{                                                                                   \
-		size_t at;                                                                  \
-		if (!quoit_spsc_reserve(&q->ring, 1, &at))                                  \
-			return false;                                                       \
-		q->slots[at] = *item;                                                       \
-		quoit_spsc_commit(&q->ring, 1);                                             \
-		return true;                                                                \
+#define QUOIT__SPSC_PRODUCE(name, T)                                                            \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_reserve(struct name *q, size_t want,              \
+						      size_t *granted)                          \
+	{                                                                                       \
+		size_t at;                                                                      \
+		const size_t n = quoit_spsc_reserve(&q->ring, want, &at);                       \
+		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                                 \
+		return n ? (void)(*granted = n), q->slots + at : NULL;                          \
+	}                                                                                       \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_reserve_some(struct name *q, size_t want,         \
+							   size_t *granted)                     \
+	{                                                                                       \
+		size_t at;                                                                      \
+		const size_t n = quoit_spsc_reserve_some(&q->ring, want, &at);                  \
+		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                                 \
+		return n ? (void)(*granted = n), q->slots + at : NULL;                          \
+	}                                                                                       \
+	QUOIT_HOT T *name##_reserve_backoff(struct name *q, size_t want, size_t *granted)       \
+	{                                                                                       \
+		size_t at;                                                                      \
+		const size_t n = quoit_spsc_reserve_backoff(&q->ring, want, &at);               \
+		quoit__spsc_own(&q->ring, q->slots, sizeof(T));                                 \
+		return n ? (void)(*granted = n), q->slots + at : NULL;                          \
+	}                                                                                       \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_commit(struct name *q, size_t n)                   \
+	{                                                                                       \
+		quoit_spsc_commit(&q->ring, n);                                                 \
+	}                                                                                       \
+	QUOIT_RT_WAKES QUOIT_HOT size_t name##_send(struct name *q, const T *items, size_t n)   \
+	{                                                                                       \
+		const struct quoit_spans to = quoit_spsc_reserve_spans(&q->ring, n);            \
+		if (!to.n)                                                                      \
+			return 0;                                                               \
+		quoit__spsc_copy_in(&q->ring, q->slots, sizeof(T), to, items);                  \
+		quoit_spsc_flush(&q->ring);                                                     \
+		return to.n + to.rest;                                                          \
+	}                                                                                       \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_send_all(struct name *q, const T *items, size_t n) \
+	{                                                                                       \
+		return quoit__spsc_room(&q->ring, n) >= n && name##_send(q, items, n) == n;     \
+	}                                                                                       \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_send_one(struct name *q, const T *item)            \
+	{                                                                                       \
+		size_t at;                                                                      \
+		if (!quoit_spsc_reserve(&q->ring, 1, &at))                                      \
+			return false;                                                           \
+		q->slots[at] = *item;                                                           \
+		quoit_spsc_commit(&q->ring, 1);                                                 \
+		return true;                                                                    \
 	}
 
 #define QUOIT__SPSC_CONSUME(name, T)                                                            \
-	QUOIT_HOT T *name##_readable(struct name *q, size_t *n)                                 \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_readable(struct name *q, size_t *n)               \
 	{                                                                                       \
 		size_t at;                                                                      \
 		const size_t found = quoit_spsc_readable(&q->ring, &at);                        \
 		return found ? (void)(*n = found), q->slots + at : NULL;                        \
 	}                                                                                       \
-	QUOIT_HOT void name##_advance(struct name *q, size_t n)                                 \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_advance(struct name *q, size_t n)                  \
 	{                                                                                       \
 		quoit_spsc_advance(&q->ring, n);                                                \
 	}                                                                                       \
-	QUOIT_HOT size_t name##_recv(struct name *q, T *items, size_t most)                     \
+	QUOIT_RT_WAKES QUOIT_HOT size_t name##_recv(struct name *q, T *items, size_t most)      \
 	{                                                                                       \
 		const struct quoit_spans from = quoit_spsc_readable_spans(&q->ring, most);      \
 		if (!from.n)                                                                    \
@@ -233,7 +235,7 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		quoit_spsc_advance(&q->ring, from.n + from.rest);                               \
 		return from.n + from.rest;                                                      \
 	}                                                                                       \
-	QUOIT_HOT bool name##_recv_one(struct name *q, T *item)                                 \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_recv_one(struct name *q, T *item)                  \
 	{                                                                                       \
 		size_t at;                                                                      \
 		if (!quoit_spsc_readable(&q->ring, &at)) {                                      \
@@ -245,15 +247,15 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		quoit_spsc_advance(&q->ring, 1);                                                \
 		return true;                                                                    \
 	}                                                                                       \
-	QUOIT_HOT size_t name##_drain(struct name *q, T *items, size_t most)                    \
+	QUOIT_RT_WAKES QUOIT_HOT size_t name##_drain(struct name *q, T *items, size_t most)     \
 	{                                                                                       \
 		const struct quoit_spans from = quoit_spsc_consume_begin_fresh(&q->ring, most); \
 		if (from.n)                                                                     \
 			quoit__spans_drain(q->slots, sizeof(T), from, items);                   \
 		return quoit_spsc_consume_end(&q->ring, from);                                  \
 	}                                                                                       \
-	QUOIT_HOT size_t name##_consume(struct name *q, size_t most, name##_batch_fn fn,        \
-					void *ctx)                                              \
+	QUOIT_RT_WAKES QUOIT_HOT size_t name##_consume(struct name *q, size_t most,             \
+						       name##_batch_fn fn, void *ctx)           \
 	{                                                                                       \
 		const struct quoit_spans from = quoit_spsc_consume_begin(&q->ring, most);       \
 		if (!from.n)                                                                    \
@@ -269,23 +271,24 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		struct quoit_spsc_iter at;                                                   \
 		T *slots;                                                                    \
 	};                                                                                   \
-	QUOIT_HOT const T *name##_peek(struct name *q)                                       \
+	QUOIT_RT_WAITFREE QUOIT_HOT const T *name##_peek(struct name *q)                     \
 	{                                                                                    \
 		size_t at;                                                                   \
 		return quoit_spsc_peek(&q->ring, 1, &at) ? q->slots + at : NULL;             \
 	}                                                                                    \
-	QUOIT_HOT const T *name##_peek_many(struct name *q, size_t most, size_t *n)          \
+	QUOIT_RT_WAITFREE QUOIT_HOT const T *name##_peek_many(struct name *q, size_t most,   \
+							      size_t *n)                     \
 	{                                                                                    \
 		size_t at;                                                                   \
 		const size_t found = quoit_spsc_peek(&q->ring, most, &at);                   \
 		return found ? (void)(*n = found), q->slots + at : NULL;                     \
 	}                                                                                    \
-	QUOIT_HOT struct name##_iter name##_iter_begin(struct name *q)                       \
+	QUOIT_RT_WAITFREE QUOIT_HOT struct name##_iter name##_iter_begin(struct name *q)     \
 	{                                                                                    \
 		const struct name##_iter iter = {quoit_spsc_iter_begin(&q->ring), q->slots}; \
 		return iter;                                                                 \
 	}                                                                                    \
-	QUOIT_HOT T *name##_next(struct name##_iter *iter)                                   \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_next(struct name##_iter *iter)                 \
 	{                                                                                    \
 		size_t at;                                                                   \
 		return quoit_spsc_iter_next(&iter->at, &at) ? iter->slots + at : NULL;       \
@@ -334,38 +337,38 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 	}
 
 /* A writing cursor and what it does, whoever opens it. */
-#define QUOIT__WRITER(name, T)                                           \
-	struct name##_writer {                                           \
-		struct quoit_spsc_writer at;                             \
-		T *slots;                                                \
-	};                                                               \
-	QUOIT_HOT bool name##_put(struct name##_writer *w, T item)       \
-	{                                                                \
-		size_t at;                                               \
-		if (quoit_unlikely(!quoit_spsc_write_next(&w->at, &at))) \
-			return false;                                    \
-		w->slots[at] = item;                                     \
-		return true;                                             \
-	}                                                                \
-	QUOIT_HOT bool name##_put_now(struct name##_writer *w, T item)   \
-	{                                                                \
-		if (quoit_unlikely(!name##_put(w, item)))                \
-			return false;                                    \
-		quoit_spsc_write_now(&w->at);                            \
-		return true;                                             \
-	}                                                                \
-	QUOIT_HOT void name##_write_flush(struct name##_writer *w)       \
-	{                                                                \
-		quoit_spsc_write_flush(&w->at);                          \
-	}                                                                \
-	QUOIT_HOT void name##_write_end(struct name##_writer *w)         \
-	{                                                                \
-		quoit_spsc_write_end(&w->at);                            \
+#define QUOIT__WRITER(name, T)                                                        \
+	struct name##_writer {                                                        \
+		struct quoit_spsc_writer at;                                          \
+		T *slots;                                                             \
+	};                                                                            \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_put(struct name##_writer *w, T item)     \
+	{                                                                             \
+		size_t at;                                                            \
+		if (quoit_unlikely(!quoit_spsc_write_next(&w->at, &at)))              \
+			return false;                                                 \
+		w->slots[at] = item;                                                  \
+		return true;                                                          \
+	}                                                                             \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_put_now(struct name##_writer *w, T item) \
+	{                                                                             \
+		if (quoit_unlikely(!name##_put(w, item)))                             \
+			return false;                                                 \
+		quoit_spsc_write_now(&w->at);                                         \
+		return true;                                                          \
+	}                                                                             \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_write_flush(struct name##_writer *w)     \
+	{                                                                             \
+		quoit_spsc_write_flush(&w->at);                                       \
+	}                                                                             \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_write_end(struct name##_writer *w)       \
+	{                                                                             \
+		quoit_spsc_write_end(&w->at);                                         \
 	}
 
 #define QUOIT__SPSC_WRITER(name, T)                                                              \
 	QUOIT__WRITER(name, T)                                                                   \
-	QUOIT_HOT struct name##_writer name##_write(struct name *q)                              \
+	QUOIT_RT_WAITFREE QUOIT_HOT struct name##_writer name##_write(struct name *q)            \
 	{                                                                                        \
 		const struct name##_writer w = {quoit_spsc_write(&q->ring, q->slots, sizeof(T)), \
 						q->slots};                                       \
@@ -377,12 +380,12 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		struct quoit_spsc_reader at;                                                \
 		T *slots;                                                                   \
 	};                                                                                  \
-	QUOIT_HOT struct name##_reader name##_read(struct name *q)                          \
+	QUOIT_RT_WAITFREE QUOIT_HOT struct name##_reader name##_read(struct name *q)        \
 	{                                                                                   \
 		const struct name##_reader r = {quoit_spsc_read(&q->ring), q->slots};       \
 		return r;                                                                   \
 	}                                                                                   \
-	QUOIT_HOT T *name##_take_ref(struct name##_reader *r)                               \
+	QUOIT_RT_WAKES QUOIT_HOT T *name##_take_ref(struct name##_reader *r)                \
 	{                                                                                   \
 		size_t at;                                                                  \
 		if (quoit_likely(quoit_spsc_read_next(&r->at, &at)))                        \
@@ -390,7 +393,7 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		quoit__spsc_expect(r->slots, sizeof(T), (size_t)(r->at.head & r->at.mask)); \
 		return NULL;                                                                \
 	}                                                                                   \
-	QUOIT_HOT bool name##_take(struct name##_reader *r, T *item)                        \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_take(struct name##_reader *r, T *item)         \
 	{                                                                                   \
 		const T *const next = name##_take_ref(r);                                   \
 		if (quoit_unlikely(!next))                                                  \
@@ -398,7 +401,7 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		*item = *next;                                                              \
 		return true;                                                                \
 	}                                                                                   \
-	QUOIT_HOT void name##_read_end(struct name##_reader *r)                             \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_read_end(struct name##_reader *r)              \
 	{                                                                                   \
 		quoit_spsc_read_end(&r->at);                                                \
 	}

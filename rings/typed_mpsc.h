@@ -110,125 +110,134 @@ QUOIT_C_BEGIN
 		return rc;                                                                         \
 	}
 
-#define QUOIT__MPSC_WRITER(name, T)                                                             \
-	QUOIT__WRITER(name, T)                                                                  \
-	QUOIT_HOT struct name##_writer name##_write(struct name##_producer *p)                  \
-	{                                                                                       \
-		T *const slots = (T *)p->seat.slots;                                            \
-		const struct name##_writer w = {                                                \
-			quoit_spsc_write(quoit__mpsc_ring(&p->seat), slots, sizeof(T)), slots}; \
-		return w;                                                                       \
+#define QUOIT__MPSC_WRITER(name, T)                                                              \
+	QUOIT__WRITER(name, T)                                                                   \
+	QUOIT_RT_WAITFREE QUOIT_HOT struct name##_writer name##_write(struct name##_producer *p) \
+	{                                                                                        \
+		T *const slots = (T *)p->seat.slots;                                             \
+		const struct name##_writer w = {                                                 \
+			quoit_spsc_write(quoit__mpsc_ring(&p->seat), slots, sizeof(T)), slots};  \
+		return w;                                                                        \
 	}
 
-#define QUOIT_MPSC(name, T)                                                                       \
-	quoit__item_check(T);                                                                     \
-	struct name {                                                                             \
-		struct quoit_mpsc *channel;                                                       \
-	};                                                                                        \
-	struct name##_producer {                                                                  \
-		struct quoit_mpsc_producer seat;                                                  \
-	};                                                                                        \
-	typedef void (*name##_batch_fn)(T * items, size_t n, uint32_t id, void *ctx);             \
-	struct name##__call {                                                                     \
-		name##_batch_fn fn;                                                               \
-		void *ctx;                                                                        \
-	};                                                                                        \
-	QUOIT_HOT void name##__handle(void *items, size_t n, uint32_t id, void *ctx)              \
-	{                                                                                         \
-		const struct name##__call *const call = (const struct name##__call *)ctx;         \
-		call->fn((T *)items, n, id, call->ctx);                                           \
-	}                                                                                         \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_create(struct name *q,                              \
-						     const struct quoit_mpsc_options *options)    \
-	{                                                                                         \
-		struct quoit_mpsc_options sized = *options;                                       \
-		sized.item_bytes = sizeof(T);                                                     \
-		return quoit_mpsc_create(&sized, &q->channel);                                    \
-	}                                                                                         \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_destroy(struct name *q)                             \
-	{                                                                                         \
-		return quoit_mpsc_destroy(q->channel);                                            \
-	}                                                                                         \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_register_on(struct name *q, int node,               \
-							  struct name##_producer *p)              \
-	{                                                                                         \
-		return quoit_mpsc_register_on(q->channel, node, &p->seat);                        \
-	}                                                                                         \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_register(struct name *q, struct name##_producer *p) \
-	{                                                                                         \
-		return quoit_mpsc_register(q->channel, &p->seat);                                 \
-	}                                                                                         \
-	QUOIT_MUST_CHECK QUOIT_HOT int name##_deregister(struct name##_producer *p)               \
-	{                                                                                         \
-		return quoit_mpsc_deregister(&p->seat);                                           \
-	}                                                                                         \
-	QUOIT_HOT T *name##_reserve(struct name##_producer *p, size_t want, size_t *granted)      \
-	{                                                                                         \
-		size_t at;                                                                        \
-		const size_t n = quoit_mpsc_reserve(&p->seat, want, &at);                         \
-		return n ? (void)(*granted = n), (T *)p->seat.slots + at : NULL;                  \
-	}                                                                                         \
-	QUOIT_HOT T *name##_reserve_some(struct name##_producer *p, size_t want, size_t *granted) \
-	{                                                                                         \
-		size_t at;                                                                        \
-		const size_t n = quoit_mpsc_reserve_some(&p->seat, want, &at);                    \
-		return n ? (void)(*granted = n), (T *)p->seat.slots + at : NULL;                  \
-	}                                                                                         \
-	QUOIT_HOT void name##_commit(struct name##_producer *p, size_t n)                         \
-	{                                                                                         \
-		quoit_mpsc_commit(&p->seat, n);                                                   \
-	}                                                                                         \
-	QUOIT_HOT void name##_commit_later(struct name##_producer *p, size_t n)                   \
-	{                                                                                         \
-		quoit_mpsc_commit_later(&p->seat, n);                                             \
-	}                                                                                         \
-	QUOIT_HOT void name##_flush(struct name##_producer *p)                                    \
-	{                                                                                         \
-		quoit_mpsc_flush(&p->seat);                                                       \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_send(struct name##_producer *p, const T *items, size_t n)         \
-	{                                                                                         \
-		return quoit__mpsc_send(&p->seat, sizeof(T), items, n);                           \
-	}                                                                                         \
-	QUOIT_HOT bool name##_send_all(struct name##_producer *p, const T *items, size_t n)       \
-	{                                                                                         \
-		return quoit__mpsc_send_all(&p->seat, sizeof(T), items, n);                       \
-	}                                                                                         \
-	QUOIT_HOT bool name##_send_one(struct name##_producer *p, const T *item)                  \
-	{                                                                                         \
-		return quoit__mpsc_send(&p->seat, sizeof(T), item, 1) != 0;                       \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_consume(struct name *q, size_t budget, name##_batch_fn fn,        \
-					void *ctx)                                                \
-	{                                                                                         \
-		struct name##__call call = {fn, ctx};                                             \
-		return quoit_mpsc_consume(q->channel, budget, name##__handle, &call);             \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_consume_up_to(struct name *q, size_t most, name##_batch_fn fn,    \
-					      void *ctx)                                          \
-	{                                                                                         \
-		struct name##__call call = {fn, ctx};                                             \
-		return quoit_mpsc_consume_up_to(q->channel, most, name##__handle, &call);         \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_drain_all(struct name *q, name##_batch_fn fn, void *ctx)          \
-	{                                                                                         \
-		struct name##__call call = {fn, ctx};                                             \
-		return quoit_mpsc_drain_all(q->channel, name##__handle, &call);                   \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_recv(struct name *q, T *items, size_t most)                       \
-	{                                                                                         \
-		return quoit__mpsc_recv(q->channel, sizeof(T), items, most);                      \
-	}                                                                                         \
-	QUOIT_HOT bool name##_recv_one(struct name *q, T *item)                                   \
-	{                                                                                         \
-		return quoit__mpsc_recv(q->channel, sizeof(T), item, 1) != 0;                     \
-	}                                                                                         \
-	QUOIT_HOT size_t name##_drain(struct name *q, T *items, size_t most)                      \
-	{                                                                                         \
-		return quoit__mpsc_drain(q->channel, sizeof(T), items, most);                     \
-	}                                                                                         \
-	QUOIT__MPSC_WRITER(name, T)                                                               \
-	QUOIT__MPSC_WAIT(name, T)                                                                 \
+#define QUOIT_MPSC(name, T)                                                                        \
+	quoit__item_check(T);                                                                      \
+	struct name {                                                                              \
+		struct quoit_mpsc *channel;                                                        \
+	};                                                                                         \
+	struct name##_producer {                                                                   \
+		struct quoit_mpsc_producer seat;                                                   \
+	};                                                                                         \
+	typedef QUOIT_RT_FN void (*name##_batch_fn)(T * items, size_t n, uint32_t id, void *ctx);  \
+	struct name##__call {                                                                      \
+		name##_batch_fn fn;                                                                \
+		void *ctx;                                                                         \
+	};                                                                                         \
+	QUOIT_RT_UNLESS(armed)                                                                     \
+	QUOIT_HOT void name##__handle(void *items, size_t n, uint32_t id, void *ctx)               \
+	{                                                                                          \
+		const struct name##__call *const call = (const struct name##__call *)ctx;          \
+		call->fn((T *)items, n, id, call->ctx);                                            \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_create(struct name *q,                               \
+						     const struct quoit_mpsc_options *options)     \
+	{                                                                                          \
+		struct quoit_mpsc_options sized = *options;                                        \
+		sized.item_bytes = sizeof(T);                                                      \
+		return quoit_mpsc_create(&sized, &q->channel);                                     \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_destroy(struct name *q)                              \
+	{                                                                                          \
+		return quoit_mpsc_destroy(q->channel);                                             \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_register_on(struct name *q, int node,                \
+							  struct name##_producer *p)               \
+	{                                                                                          \
+		return quoit_mpsc_register_on(q->channel, node, &p->seat);                         \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_register(struct name *q, struct name##_producer *p)  \
+	{                                                                                          \
+		return quoit_mpsc_register(q->channel, &p->seat);                                  \
+	}                                                                                          \
+	QUOIT_MUST_CHECK QUOIT_HOT int name##_deregister(struct name##_producer *p)                \
+	{                                                                                          \
+		return quoit_mpsc_deregister(&p->seat);                                            \
+	}                                                                                          \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_reserve(struct name##_producer *p, size_t want,      \
+						      size_t *granted)                             \
+	{                                                                                          \
+		size_t at;                                                                         \
+		const size_t n = quoit_mpsc_reserve(&p->seat, want, &at);                          \
+		return n ? (void)(*granted = n), (T *)p->seat.slots + at : NULL;                   \
+	}                                                                                          \
+	QUOIT_RT_WAITFREE QUOIT_HOT T *name##_reserve_some(struct name##_producer *p, size_t want, \
+							   size_t *granted)                        \
+	{                                                                                          \
+		size_t at;                                                                         \
+		const size_t n = quoit_mpsc_reserve_some(&p->seat, want, &at);                     \
+		return n ? (void)(*granted = n), (T *)p->seat.slots + at : NULL;                   \
+	}                                                                                          \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_commit(struct name##_producer *p, size_t n)           \
+	{                                                                                          \
+		quoit_mpsc_commit(&p->seat, n);                                                    \
+	}                                                                                          \
+	QUOIT_RT_WAITFREE QUOIT_HOT void name##_commit_later(struct name##_producer *p, size_t n)  \
+	{                                                                                          \
+		quoit_mpsc_commit_later(&p->seat, n);                                              \
+	}                                                                                          \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_flush(struct name##_producer *p)                      \
+	{                                                                                          \
+		quoit_mpsc_flush(&p->seat);                                                        \
+	}                                                                                          \
+	QUOIT_RT_WAKES QUOIT_HOT size_t name##_send(struct name##_producer *p, const T *items,     \
+						    size_t n)                                      \
+	{                                                                                          \
+		return quoit__mpsc_send(&p->seat, sizeof(T), items, n);                            \
+	}                                                                                          \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_send_all(struct name##_producer *p, const T *items,   \
+						      size_t n)                                    \
+	{                                                                                          \
+		return quoit__mpsc_send_all(&p->seat, sizeof(T), items, n);                        \
+	}                                                                                          \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_send_one(struct name##_producer *p, const T *item)    \
+	{                                                                                          \
+		return quoit__mpsc_send(&p->seat, sizeof(T), item, 1) != 0;                        \
+	}                                                                                          \
+	QUOIT_RT_UNLESS(armed)                                                                     \
+	QUOIT_HOT size_t name##_consume(struct name *q, size_t budget, name##_batch_fn fn,         \
+					void *ctx)                                                 \
+	{                                                                                          \
+		struct name##__call call = {fn, ctx};                                              \
+		return quoit_mpsc_consume(q->channel, budget, name##__handle, &call);              \
+	}                                                                                          \
+	QUOIT_RT_UNLESS(armed)                                                                     \
+	QUOIT_HOT size_t name##_consume_up_to(struct name *q, size_t most, name##_batch_fn fn,     \
+					      void *ctx)                                           \
+	{                                                                                          \
+		struct name##__call call = {fn, ctx};                                              \
+		return quoit_mpsc_consume_up_to(q->channel, most, name##__handle, &call);          \
+	}                                                                                          \
+	QUOIT_RT_UNLESS(armed)                                                                     \
+	QUOIT_HOT size_t name##_drain_all(struct name *q, name##_batch_fn fn, void *ctx)           \
+	{                                                                                          \
+		struct name##__call call = {fn, ctx};                                              \
+		return quoit_mpsc_drain_all(q->channel, name##__handle, &call);                    \
+	}                                                                                          \
+	QUOIT_RT_UNLESS(armed) QUOIT_HOT size_t name##_recv(struct name *q, T *items, size_t most) \
+	{                                                                                          \
+		return quoit__mpsc_recv(q->channel, sizeof(T), items, most);                       \
+	}                                                                                          \
+	QUOIT_RT_UNLESS(armed) QUOIT_HOT bool name##_recv_one(struct name *q, T *item)             \
+	{                                                                                          \
+		return quoit__mpsc_recv(q->channel, sizeof(T), item, 1) != 0;                      \
+	}                                                                                          \
+	QUOIT_RT_UNLESS(armed)                                                                     \
+	QUOIT_HOT size_t name##_drain(struct name *q, T *items, size_t most)                       \
+	{                                                                                          \
+		return quoit__mpsc_drain(q->channel, sizeof(T), items, most);                      \
+	}                                                                                          \
+	QUOIT__MPSC_WRITER(name, T)                                                                \
+	QUOIT__MPSC_WAIT(name, T)                                                                  \
 	struct name
 
 QUOIT_C_END

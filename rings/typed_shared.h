@@ -245,89 +245,95 @@ QUOIT_HOT bool quoit__mpmc_pop(struct quoit_mpmc_consumer *consumer, size_t byte
 }
 
 /* What a producer does; `lane` says which lane is p's. */
-#define QUOIT__SHARED_PRODUCER(name, T, producer, lane)                                    \
-	QUOIT_HOT T *name##_reserve(struct producer *p, size_t want, size_t *granted)      \
-	{                                                                                  \
-		size_t at;                                                                 \
-		const size_t n = quoit_lane_reserve(lane, want, &at);                      \
-		return n ? (void)(*granted = n), (T *)(lane)->slots + at : NULL;           \
-	}                                                                                  \
-	QUOIT_HOT T *name##_reserve_some(struct producer *p, size_t want, size_t *granted) \
-	{                                                                                  \
-		size_t at;                                                                 \
-		const size_t n = quoit_lane_reserve_some(lane, want, &at);                 \
-		return n ? (void)(*granted = n), (T *)(lane)->slots + at : NULL;           \
-	}                                                                                  \
-	QUOIT_HOT void name##_commit(struct producer *p, size_t n)                         \
-	{                                                                                  \
-		quoit_lane_commit(lane, n);                                                \
-	}                                                                                  \
-	QUOIT_HOT void name##_commit_later(struct producer *p, size_t n)                   \
-	{                                                                                  \
-		quoit_lane_commit_later(lane, n);                                          \
-	}                                                                                  \
-	QUOIT_HOT void name##_flush(struct producer *p)                                    \
-	{                                                                                  \
-		quoit_lane_flush(lane);                                                    \
-	}                                                                                  \
-	QUOIT_HOT size_t name##_send(struct producer *p, const T *items, size_t n)         \
-	{                                                                                  \
-		return quoit__lane_send(lane, sizeof(T), items, n);                        \
-	}                                                                                  \
-	QUOIT_HOT bool name##_send_all(struct producer *p, const T *items, size_t n)       \
-	{                                                                                  \
-		return quoit__lane_send_all(lane, sizeof(T), items, n);                    \
-	}                                                                                  \
-	QUOIT_HOT bool name##_send_one(struct producer *p, const T *item)                  \
-	{                                                                                  \
-		return name##_send(p, item, 1) != 0;                                       \
+#define QUOIT__SHARED_PRODUCER(name, T, producer, lane)                                            \
+	QUOIT_RT_LOCKFREE QUOIT_HOT T *name##_reserve(struct producer *p, size_t want,             \
+						      size_t *granted)                             \
+	{                                                                                          \
+		size_t at;                                                                         \
+		const size_t n = quoit_lane_reserve(lane, want, &at);                              \
+		return n ? (void)(*granted = n), (T *)(lane)->slots + at : NULL;                   \
+	}                                                                                          \
+	QUOIT_RT_LOCKFREE QUOIT_HOT T *name##_reserve_some(struct producer *p, size_t want,        \
+							   size_t *granted)                        \
+	{                                                                                          \
+		size_t at;                                                                         \
+		const size_t n = quoit_lane_reserve_some(lane, want, &at);                         \
+		return n ? (void)(*granted = n), (T *)(lane)->slots + at : NULL;                   \
+	}                                                                                          \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_commit(struct producer *p, size_t n)                  \
+	{                                                                                          \
+		quoit_lane_commit(lane, n);                                                        \
+	}                                                                                          \
+	QUOIT_RT_WAITFREE QUOIT_HOT void name##_commit_later(struct producer *p, size_t n)         \
+	{                                                                                          \
+		quoit_lane_commit_later(lane, n);                                                  \
+	}                                                                                          \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_flush(struct producer *p)                             \
+	{                                                                                          \
+		quoit_lane_flush(lane);                                                            \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT size_t name##_send(struct producer *p, const T *items,   \
+							     size_t n)                             \
+	{                                                                                          \
+		return quoit__lane_send(lane, sizeof(T), items, n);                                \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT bool name##_send_all(struct producer *p, const T *items, \
+							       size_t n)                           \
+	{                                                                                          \
+		return quoit__lane_send_all(lane, sizeof(T), items, n);                            \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT bool name##_send_one(struct producer *p, const T *item)  \
+	{                                                                                          \
+		return name##_send(p, item, 1) != 0;                                               \
 	}
 
 /* What a consumer does; `kind` is spmc or mpmc. */
-#define QUOIT__SHARED_CONSUMER(name, T, kind)                                               \
-	typedef void (*name##_batch_fn)(T * items, size_t n, void *ctx);                    \
-	QUOIT_HOT T *name##_claim(struct name##_consumer *c, size_t most,                   \
-				  struct quoit_claim *claim)                                \
-	{                                                                                   \
-		return quoit_##kind##_claim(&c->seat, most, claim) == QUOIT_CLAIM_GOT       \
-			       ? (T *)claim->lane->slots + claim->at                        \
-			       : NULL;                                                      \
-	}                                                                                   \
-	QUOIT_HOT T *name##_take(struct name##_consumer *c, size_t most,                    \
-				 struct quoit_claim *claim)                                 \
-	{                                                                                   \
-		return quoit_##kind##_take(&c->seat, most, claim)                           \
-			       ? (T *)claim->lane->slots + claim->at                        \
-			       : NULL;                                                      \
-	}                                                                                   \
-	QUOIT_HOT void name##_release(struct name##_consumer *c, struct quoit_claim *claim, \
-				      size_t n)                                             \
-	{                                                                                   \
-		quoit_##kind##_release(&c->seat, claim, n);                                 \
-	}                                                                                   \
-	QUOIT_HOT size_t name##_consume(struct name##_consumer *c, size_t most,             \
-					name##_batch_fn fn, void *ctx)                      \
-	{                                                                                   \
-		struct quoit_claim claim;                                                   \
-		size_t got = 0;                                                             \
-		while (got < most && quoit_##kind##_take(&c->seat, most - got, &claim)) {   \
-			fn((T *)claim.lane->slots + claim.at, claim.n, ctx);                \
-			got += claim.n;                                                     \
-			quoit_##kind##_release(&c->seat, &claim, claim.n);                  \
-		}                                                                           \
-		return got;                                                                 \
-	}                                                                                   \
-	QUOIT_HOT size_t name##_steal(struct name##_consumer *c, T *items, size_t most)     \
-	{                                                                                   \
-		return quoit__##kind##_steal(&c->seat, sizeof(T), items, most);             \
-	}                                                                                   \
-	QUOIT_HOT bool name##_steal_one(struct name##_consumer *c, T *item)                 \
-	{                                                                                   \
-		return quoit__##kind##_steal(&c->seat, sizeof(T), item, 1) != 0;            \
-	}                                                                                   \
-	QUOIT_HOT bool name##_pop(struct name##_consumer *c, T *item)                       \
-	{                                                                                   \
-		return quoit__##kind##_pop(&c->seat, sizeof(T), item);                      \
+#define QUOIT__SHARED_CONSUMER(name, T, kind)                                                      \
+	typedef QUOIT_RT_FN void (*name##_batch_fn)(T * items, size_t n, void *ctx);               \
+	QUOIT_RT_LOCKFREE QUOIT_HOT T *name##_claim(struct name##_consumer *c, size_t most,        \
+						    struct quoit_claim *claim)                     \
+	{                                                                                          \
+		return quoit_##kind##_claim(&c->seat, most, claim) == QUOIT_CLAIM_GOT              \
+			       ? (T *)claim->lane->slots + claim->at                               \
+			       : NULL;                                                             \
+	}                                                                                          \
+	QUOIT_RT_LOCKFREE QUOIT_HOT T *name##_take(struct name##_consumer *c, size_t most,         \
+						   struct quoit_claim *claim)                      \
+	{                                                                                          \
+		return quoit_##kind##_take(&c->seat, most, claim)                                  \
+			       ? (T *)claim->lane->slots + claim->at                               \
+			       : NULL;                                                             \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void name##_release(struct name##_consumer *c,           \
+							      struct quoit_claim *claim, size_t n) \
+	{                                                                                          \
+		quoit_##kind##_release(&c->seat, claim, n);                                        \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT size_t name##_consume(                                   \
+		struct name##_consumer *c, size_t most, name##_batch_fn fn, void *ctx)             \
+	{                                                                                          \
+		struct quoit_claim claim;                                                          \
+		size_t got = 0;                                                                    \
+		while (got < most && quoit_##kind##_take(&c->seat, most - got, &claim)) {          \
+			fn((T *)claim.lane->slots + claim.at, claim.n, ctx);                       \
+			got += claim.n;                                                            \
+			quoit_##kind##_release(&c->seat, &claim, claim.n);                         \
+		}                                                                                  \
+		return got;                                                                        \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT size_t name##_steal(struct name##_consumer *c, T *items, \
+							      size_t most)                         \
+	{                                                                                          \
+		return quoit__##kind##_steal(&c->seat, sizeof(T), items, most);                    \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT bool name##_steal_one(struct name##_consumer *c,         \
+								T *item)                           \
+	{                                                                                          \
+		return quoit__##kind##_steal(&c->seat, sizeof(T), item, 1) != 0;                   \
+	}                                                                                          \
+	QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT bool name##_pop(struct name##_consumer *c, T *item)      \
+	{                                                                                          \
+		return quoit__##kind##_pop(&c->seat, sizeof(T), item);                             \
 	}
 
 /* What a producer does that waits. */

@@ -51,7 +51,7 @@ QUOIT_C_BEGIN
 		const int rc = quoit_spsc_init(&r->ring, capacity_slots);                          \
 		(void)rc; /* the static assertion has looked */                                    \
 	}                                                                                          \
-	QUOIT_HOT bool name##_push(struct name *r, uint64_t word)                                  \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_push(struct name *r, uint64_t word)                   \
 	{                                                                                          \
 		size_t at;                                                                         \
 		if (!quoit_spsc_reserve(&r->ring, 1, &at))                                         \
@@ -60,7 +60,7 @@ QUOIT_C_BEGIN
 		quoit_spsc_commit(&r->ring, 1);                                                    \
 		return true;                                                                       \
 	}                                                                                          \
-	QUOIT_HOT bool name##_pop(struct name *r, uint64_t *word)                                  \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_pop(struct name *r, uint64_t *word)                   \
 	{                                                                                          \
 		size_t at;                                                                         \
 		if (!quoit_spsc_readable(&r->ring, &at))                                           \
@@ -69,19 +69,19 @@ QUOIT_C_BEGIN
 		quoit_spsc_advance(&r->ring, 1);                                                   \
 		return true;                                                                       \
 	}                                                                                          \
-	QUOIT_HOT size_t name##_capacity(const struct name *r)                                     \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_capacity(const struct name *r)                   \
 	{                                                                                          \
 		return quoit_spsc_capacity(&r->ring);                                              \
 	}                                                                                          \
-	QUOIT_HOT size_t name##_length(const struct name *r)                                       \
+	QUOIT_RT_WAITFREE QUOIT_HOT size_t name##_length(const struct name *r)                     \
 	{                                                                                          \
 		return quoit_spsc_length(&r->ring);                                                \
 	}                                                                                          \
-	QUOIT_HOT bool name##_is_empty(const struct name *r)                                       \
+	QUOIT_RT_WAITFREE QUOIT_HOT bool name##_is_empty(const struct name *r)                     \
 	{                                                                                          \
 		return quoit_spsc_is_empty(&r->ring);                                              \
 	}                                                                                          \
-	QUOIT_HOT bool name##_is_full(const struct name *r)                                        \
+	QUOIT_RT_WAITFREE QUOIT_HOT bool name##_is_full(const struct name *r)                      \
 	{                                                                                          \
 		return quoit_spsc_is_full(&r->ring);                                               \
 	}                                                                                          \

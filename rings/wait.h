@@ -47,7 +47,7 @@ struct quoit_backoff {
 void quoit_yield(void);
 
 /* Pause 2^step times, 64 at most. For a lost race, which is over soon: it never yields. */
-QUOIT_HOT void quoit_backoff_spin(struct quoit_backoff *backoff)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_backoff_spin(struct quoit_backoff *backoff)
 {
 	const uint32_t step =
 		backoff->step < QUOIT_BACKOFF_SPINS ? backoff->step : QUOIT_BACKOFF_SPINS;
@@ -71,13 +71,13 @@ QUOIT_HOT void quoit_backoff_snooze(struct quoit_backoff *backoff)
 }
 
 /* Has it snoozed through all its steps, so that it is time to sleep or to give up? */
-QUOIT_HOT bool quoit_backoff_is_done(const struct quoit_backoff *backoff)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_backoff_is_done(const struct quoit_backoff *backoff)
 {
 	return backoff->step > QUOIT_BACKOFF_YIELDS;
 }
 
 /* Start again from the first pause. */
-QUOIT_HOT void quoit_backoff_reset(struct quoit_backoff *backoff)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_backoff_reset(struct quoit_backoff *backoff)
 {
 	backoff->step = 0;
 }
@@ -119,7 +119,7 @@ struct quoit_wait {
  * The deadline that lies `timeout_ns` from now: compute it once, however often you wait. Below 0
  * there is none (the answer is 0), and one too far away to be told is none either.
  */
-uint64_t quoit_deadline_ns(int64_t timeout_ns);
+QUOIT_RT uint64_t quoit_deadline_ns(int64_t timeout_ns);
 
 /*
  * What most who wait mean, for ever: sleep until woken. In C, `&(struct quoit_wait){...}` does as
@@ -129,7 +129,7 @@ uint64_t quoit_deadline_ns(int64_t timeout_ns);
  *
  * Thread: any.
  */
-QUOIT_HOT struct quoit_wait quoit_wait_block(void)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_wait quoit_wait_block(void)
 {
 	const struct quoit_wait how = {QUOIT_WAIT_BLOCK, 0, 0, 0, 0};
 
@@ -141,7 +141,7 @@ QUOIT_HOT struct quoit_wait quoit_wait_block(void)
  * usual figures. The deadline is a moment: make another one for another wait.
  * Thread: any.   Cost: a reading of the clock.
  */
-QUOIT_HOT struct quoit_wait quoit_wait_for(enum quoit_wait_kind kind, int64_t timeout_ns)
+QUOIT_RT QUOIT_HOT struct quoit_wait quoit_wait_for(enum quoit_wait_kind kind, int64_t timeout_ns)
 {
 	const bool phased = kind == QUOIT_WAIT_PHASED;
 	const struct quoit_wait how = {kind, phased ? (uint32_t)QUOIT_PHASED_SPINS : 0,
@@ -153,7 +153,7 @@ QUOIT_HOT struct quoit_wait quoit_wait_for(enum quoit_wait_kind kind, int64_t ti
 
 /* Is this a way to wait at all? Errors: -EINVAL for an unknown kind, or TIMED without a deadline.
  */
-QUOIT_MUST_CHECK int quoit_wait_check(const struct quoit_wait *how);
+QUOIT_RT_WAITFREE QUOIT_MUST_CHECK int quoit_wait_check(const struct quoit_wait *how);
 
 /* --- events ---------------------------------------------------------------------------------- */
 
@@ -172,7 +172,7 @@ struct quoit_event {
  * an arming of its own.
  * Thread: any.   Cost: a compare-and-swap and a full fence.
  */
-QUOIT_HOT uint32_t quoit_event_arm(struct quoit_event *event)
+QUOIT_RT_LOCKFREE QUOIT_HOT uint32_t quoit_event_arm(struct quoit_event *event)
 {
 	uint32_t word;
 
@@ -187,7 +187,7 @@ QUOIT_HOT uint32_t quoit_event_arm(struct quoit_event *event)
  * Put a full fence between what was published and the look at any number of events.
  * Thread: publisher.
  */
-QUOIT_HOT void quoit_event_fence(void)
+QUOIT_RT QUOIT_HOT void quoit_event_fence(void)
 {
 	quoit_fence_full(); /* doze: pairs with quoit_event_arm() */
 }
@@ -197,7 +197,7 @@ QUOIT_HOT void quoit_event_fence(void)
  * publishers one gets true per arming, and must call quoit_event_wake().
  * Thread: publisher.   Cost: one load of a line that changes only when somebody sleeps.
  */
-QUOIT_HOT bool quoit_event_owed(struct quoit_event *event)
+QUOIT_RT QUOIT_HOT bool quoit_event_owed(struct quoit_event *event)
 {
 #ifdef QUOIT_TSAN
 	/* There is no fence then, and an exchange of nothing for nothing orders the look.
@@ -225,13 +225,13 @@ QUOIT_MUST_CHECK int quoit_event_sleep(struct quoit_event *event, uint32_t key,
 
 /* How many threads sleep on it. Once 0, with nobody to come, the event may be freed. Thread: any.
  */
-QUOIT_HOT uint32_t quoit_event_sleepers(const struct quoit_event *event)
+QUOIT_RT_WAITFREE QUOIT_HOT uint32_t quoit_event_sleepers(const struct quoit_event *event)
 {
 	return quoit_load_acquire(&event->sleepers); /* rest: pairs with quoit_event_sleep() */
 }
 
 /* Wake whoever sleeps on it. Thread: a publisher, after the store not to be missed; it fences. */
-QUOIT_HOT void quoit_event_signal(struct quoit_event *event)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT void quoit_event_signal(struct quoit_event *event)
 {
 	quoit_event_fence();
 	if (quoit_unlikely(quoit_event_owed(event)))
@@ -280,7 +280,7 @@ struct quoit_waiter {
 };
 
 /* Begin a wait. `how` has passed quoit_wait_check(). */
-void quoit_waiter_init(struct quoit_waiter *waiter, const struct quoit_wait *how);
+QUOIT_RT_WAITFREE void quoit_waiter_init(struct quoit_waiter *waiter, const struct quoit_wait *how);
 
 /*
  * Arm the event if the next step sleeps on it: that takes a fence, which pausing does not need.
@@ -288,7 +288,7 @@ void quoit_waiter_init(struct quoit_waiter *waiter, const struct quoit_wait *how
  * either, because there is most often something: what is found without arming leaves the word even,
  * and the next publication silent.
  */
-uint32_t quoit_waiter_arm(struct quoit_waiter *waiter, struct quoit_event *event);
+QUOIT_RT_LOCKFREE uint32_t quoit_waiter_arm(struct quoit_waiter *waiter, struct quoit_event *event);
 
 /*
  * Take one step: pause, yield or sleep. Where no event can wake the sleeper it sleeps for sleep_ns.
@@ -303,7 +303,7 @@ bool quoit__waiter_blocks(const struct quoit_waiter *waiter);
 bool quoit__waiter_is_late(const struct quoit_waiter *waiter);
 
 /* It found something to do: start again from the first pause. The deadline stays. */
-void quoit_waiter_reset(struct quoit_waiter *waiter);
+QUOIT_RT_WAITFREE void quoit_waiter_reset(struct quoit_waiter *waiter);
 
 QUOIT_C_END
 

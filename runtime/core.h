@@ -16,12 +16,12 @@ QUOIT_C_BEGIN
 struct quoit_core;
 
 /* Which of the runtime's cores this is, 0 to quoit_core_count() - 1. Thread: any. */
-unsigned quoit_core_index(const struct quoit_core *core);
-unsigned quoit_core_count(const struct quoit_core *core);
+QUOIT_RT_WAITFREE unsigned quoit_core_index(const struct quoit_core *core);
+QUOIT_RT_WAITFREE unsigned quoit_core_count(const struct quoit_core *core);
 
 /* The cpu it is pinned to and the memory node it takes from. Thread: any. */
-unsigned quoit_core_cpu(const struct quoit_core *core);
-int quoit_core_node(const struct quoit_core *core);
+QUOIT_RT_WAITFREE unsigned quoit_core_cpu(const struct quoit_core *core);
+QUOIT_RT_WAITFREE int quoit_core_node(const struct quoit_core *core);
 
 /*
  * Listen on "127.0.0.1:7000" or "[::1]:7000"; port 0 takes a free one. Cores that listen on the
@@ -47,12 +47,12 @@ struct quoit_stream *quoit_core_stream(struct quoit_core *core, struct quoit_str
  *     const uint64_t at = quoit_core_now_ns(core) + delay_ns;
  *     quoit_timers_start(quoit_core_timers(core), &timer, at, fn, ctx);
  */
-struct quoit_timers *quoit_core_timers(struct quoit_core *core);
-uint64_t quoit_core_now_ns(const struct quoit_core *core);
+QUOIT_RT_WAITFREE struct quoit_timers *quoit_core_timers(struct quoit_core *core);
+QUOIT_RT_WAITFREE uint64_t quoit_core_now_ns(const struct quoit_core *core);
 
 /* The core's loop, for channels, polls and whatever else is asked of a loop. The runtime drives it.
  */
-struct quoit_loop *quoit_core_loop(struct quoit_core *core);
+QUOIT_RT_WAITFREE struct quoit_loop *quoit_core_loop(struct quoit_core *core);
 
 /*
  * Turns of this core's loop until `done` says so, which is asked before and within each: for code
@@ -69,7 +69,7 @@ QUOIT_MUST_CHECK int quoit_run_until(struct quoit_core *core,
 				     uint64_t timeout_ns);
 
 /* Is the runtime stopping? Nothing new should be begun then. */
-bool quoit_core_is_stopping(const struct quoit_core *core);
+QUOIT_RT_WAITFREE bool quoit_core_is_stopping(const struct quoit_core *core);
 
 /*
  * Say why a start function fails, in words for whoever started the program.
@@ -78,8 +78,8 @@ bool quoit_core_is_stopping(const struct quoit_core *core);
 int quoit_core_fail(struct quoit_core *core, int error, const char *format, ...) QUOIT_PRINTF(3, 4);
 
 /* A pointer of the application's own. */
-void quoit_core_set_user(struct quoit_core *core, void *user);
-void *quoit_core_user(const struct quoit_core *core);
+QUOIT_RT_WAITFREE void quoit_core_set_user(struct quoit_core *core, void *user);
+QUOIT_RT_WAITFREE void *quoit_core_user(const struct quoit_core *core);
 
 QUOIT_C_END
 

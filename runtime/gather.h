@@ -94,8 +94,8 @@ QUOIT_MUST_CHECK int quoit_gather_all(struct quoit_core *core, struct quoit_gath
  * Errors: -EAGAIN some lane has no room now, nothing was posted, and `credit` tells of each such
  * core with QUOIT_CREDIT_POST; the others of quoit_post().
  */
-QUOIT_MUST_CHECK int quoit_broadcast(struct quoit_core *core, unsigned op, const void *body,
-				     size_t len);
+QUOIT_RT QUOIT_MUST_CHECK int quoit_broadcast(struct quoit_core *core, unsigned op,
+					      const void *body, size_t len);
 
 QUOIT_C_END
 

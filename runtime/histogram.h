@@ -33,7 +33,7 @@ QUOIT_HOT unsigned quoit__histogram_bucket(uint64_t value)
 }
 
 /* Count one value. Thread: the one that records.   Cost: about 2 ns, two plain stores. */
-QUOIT_HOT void quoit_histogram_record(struct quoit_histogram *h, uint64_t value)
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_histogram_record(struct quoit_histogram *h, uint64_t value)
 {
 	quoit_count(&h->buckets[quoit__histogram_bucket(value)], 1);
 	quoit_count(&h->sum, value);
@@ -43,25 +43,28 @@ QUOIT_HOT void quoit_histogram_record(struct quoit_histogram *h, uint64_t value)
  * Copy one that its thread may be writing; each number is whole, and they may be a few values
  * apart. Thread: any.
  */
-void quoit_histogram_read(const struct quoit_histogram *h, struct quoit_histogram *copy);
+QUOIT_RT_WAITFREE void quoit_histogram_read(const struct quoit_histogram *h,
+					    struct quoit_histogram *copy);
 
 /* Add what `from` has counted. Thread: the owner of both. */
-void quoit_histogram_merge(struct quoit_histogram *into, const struct quoit_histogram *from);
+QUOIT_RT_WAITFREE void quoit_histogram_merge(struct quoit_histogram *into,
+					     const struct quoit_histogram *from);
 
 /* Take out what had been counted by an `earlier` reading of the same. Thread: the owner of both. */
-void quoit_histogram_subtract(struct quoit_histogram *h, const struct quoit_histogram *earlier);
+QUOIT_RT_WAITFREE void quoit_histogram_subtract(struct quoit_histogram *h,
+						const struct quoit_histogram *earlier);
 
 /* How many values. Thread: the owner.   Cost: a look at every bucket. */
-uint64_t quoit_histogram_count(const struct quoit_histogram *h);
+QUOIT_RT_WAITFREE uint64_t quoit_histogram_count(const struct quoit_histogram *h);
 
 /* Their mean; 0 without any. Thread: the owner. */
-double quoit_histogram_mean(const struct quoit_histogram *h);
+QUOIT_RT_WAITFREE double quoit_histogram_mean(const struct quoit_histogram *h);
 
 /*
  * The value that `share` of them do not exceed, rounded up to the end of its bucket; 0 without any.
  * A share of 0.99 is the 99th percentile, 1 the greatest. Thread: the owner.
  */
-uint64_t quoit_histogram_quantile(const struct quoit_histogram *h, double share);
+QUOIT_RT_WAITFREE uint64_t quoit_histogram_quantile(const struct quoit_histogram *h, double share);
 
 QUOIT_C_END
 

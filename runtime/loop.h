@@ -168,10 +168,10 @@ QUOIT_MUST_CHECK int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(
  * application's ring it only wakes; so it does inside another loop, where the next
  * quoit_loop_run_until() gives -ESHUTDOWN as well. Thread: any, and signal handlers.
  */
-void quoit_loop_stop(struct quoit_loop *loop);
+QUOIT_RT_UNLESS(armed) void quoit_loop_stop(struct quoit_loop *loop);
 
 /* Wake the loop, so that it makes a turn. Thread: any, and signal handlers. */
-void quoit_loop_wake(struct quoit_loop *loop);
+QUOIT_RT_UNLESS(armed) void quoit_loop_wake(struct quoit_loop *loop);
 
 /* --- on an application's ring ---------------------------------------------------------------- */
 
@@ -216,8 +216,8 @@ QUOIT_MUST_CHECK int quoit_loop_run_ready(struct quoit_loop *loop);
 /* --- asking ---------------------------------------------------------------------------------- */
 
 /* Its timers, and its clock, read once a turn. */
-struct quoit_timers *quoit_loop_timers(struct quoit_loop *loop);
-uint64_t quoit_loop_now_ns(const struct quoit_loop *loop);
+QUOIT_RT_WAITFREE struct quoit_timers *quoit_loop_timers(struct quoit_loop *loop);
+QUOIT_RT_WAITFREE uint64_t quoit_loop_now_ns(const struct quoit_loop *loop);
 
 /* Fill *stats. Thread: any. */
 void quoit_loop_read_stats(const struct quoit_loop *loop, struct quoit_loop_stats *stats);

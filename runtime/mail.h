@@ -86,8 +86,8 @@ void quoit_on_credit(struct quoit_core *core, quoit_credit_fn fn, void *ctx);
  * Errors: -EAGAIN no room now, `credit` follows; -EINVAL no such core or operation, or too long;
  * -ESHUTDOWN the runtime has stopped so far that nobody would read it.
  */
-QUOIT_MUST_CHECK int quoit_post(struct quoit_core *core, unsigned to, unsigned op, const void *body,
-				size_t len);
+QUOIT_RT QUOIT_MUST_CHECK int quoit_post(struct quoit_core *core, unsigned to, unsigned op,
+					 const void *body, size_t len);
 
 /*
  * Send one message and have `fn` called with the answer. Whatever body points to must stay until
@@ -98,8 +98,9 @@ QUOIT_MUST_CHECK int quoit_post(struct quoit_core *core, unsigned to, unsigned o
  *
  * For calls that no request waits for. A request that does is named in one of the next two.
  */
-QUOIT_MUST_CHECK int quoit_call(struct quoit_core *core, unsigned to, unsigned op, const void *body,
-				size_t len, quoit_reply_fn fn, void *ctx);
+QUOIT_RT QUOIT_MUST_CHECK int quoit_call(struct quoit_core *core, unsigned to, unsigned op,
+					 const void *body, size_t len, quoit_reply_fn fn,
+					 void *ctx);
 
 /* Where an answer goes. Taken from a request in its handler, used there or any time later. */
 struct quoit_caller {
@@ -126,15 +127,16 @@ struct quoit_call_options {
  * nobody's. Errors: those of quoit_call(), and -ELOOP if the call would be nested deeper than
  * config.call_depth allows: the handler must answer without it.
  */
-QUOIT_MUST_CHECK int quoit_call_with(struct quoit_core *core, unsigned to, unsigned op,
-				     const void *body, size_t len, quoit_reply_fn fn, void *ctx,
-				     const struct quoit_call_options *options);
+QUOIT_RT QUOIT_MUST_CHECK int quoit_call_with(struct quoit_core *core, unsigned to, unsigned op,
+					      const void *body, size_t len, quoit_reply_fn fn,
+					      void *ctx, const struct quoit_call_options *options);
 
 /* As quoit_call(), on behalf of a request. Errors: those of quoit_call_with(). */
-QUOIT_MUST_CHECK QUOIT_HOT int quoit_call_nested(struct quoit_core *core,
-						 const struct quoit_caller *caller, unsigned to,
-						 unsigned op, const void *body, size_t len,
-						 quoit_reply_fn fn, void *ctx)
+QUOIT_RT QUOIT_MUST_CHECK QUOIT_HOT int quoit_call_nested(struct quoit_core *core,
+							  const struct quoit_caller *caller,
+							  unsigned to, unsigned op,
+							  const void *body, size_t len,
+							  quoit_reply_fn fn, void *ctx)
 {
 	struct quoit_call_options options;
 
@@ -144,7 +146,7 @@ QUOIT_MUST_CHECK QUOIT_HOT int quoit_call_nested(struct quoit_core *core,
 }
 
 /* Take it from a request. Thread: the core's that handles it. */
-QUOIT_HOT struct quoit_caller quoit_caller_of(const struct quoit_message *request)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_caller quoit_caller_of(const struct quoit_message *request)
 {
 	struct quoit_caller caller;
 
@@ -160,8 +162,8 @@ QUOIT_HOT struct quoit_caller quoit_caller_of(const struct quoit_message *reques
  *
  * Thread: the core that got the request.
  */
-void quoit_reply(struct quoit_core *core, struct quoit_caller caller, int32_t status,
-		 const void *body, size_t len);
+QUOIT_RT void quoit_reply(struct quoit_core *core, struct quoit_caller caller, int32_t status,
+			  const void *body, size_t len);
 
 QUOIT_C_END
 

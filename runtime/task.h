@@ -58,14 +58,14 @@ struct quoit_idle {
  * Owns: the loop borrows *task until it runs or is cancelled. quoit_loop_destroy() gives -EBUSY
  * before; the last turn of a core's loop forgets those that still wait.   Cost: constant.
  */
-void quoit_task_defer(struct quoit_loop *loop, struct quoit_task *task, quoit_task_fn fn,
-		      void *ctx);
+QUOIT_RT void quoit_task_defer(struct quoit_loop *loop, struct quoit_task *task, quoit_task_fn fn,
+			       void *ctx);
 
 /* Do not run it. Tells whether it waited. Also from another task of the same turn. */
-bool quoit_task_cancel(struct quoit_task *task);
+QUOIT_RT bool quoit_task_cancel(struct quoit_task *task);
 
 /* Does it wait to be run? False inside its own function. */
-bool quoit_task_is_deferred(const struct quoit_task *task);
+QUOIT_RT bool quoit_task_is_deferred(const struct quoit_task *task);
 
 /*
  * Call `fn` whenever the loop is about to sleep. Those that were added first are called first, and

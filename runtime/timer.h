@@ -105,18 +105,18 @@ void quoit_timers_init(struct quoit_timers *w, uint64_t now_ns);
  * started it: a timer that always starts itself anew cannot hold the loop.
  * Owns: the wheel borrows *t until it fires or is stopped.   Cost: constant.
  */
-void quoit_timers_start(struct quoit_timers *w, struct quoit_timer *t, uint64_t deadline_ns,
-			quoit_timer_fn fn, void *ctx);
+QUOIT_RT void quoit_timers_start(struct quoit_timers *w, struct quoit_timer *t,
+				 uint64_t deadline_ns, quoit_timer_fn fn, void *ctx);
 
 /*
  * Disarm a timer. Tells whether it was armed; if so its callback does not run any more.
  *
  * Cost: constant.
  */
-bool quoit_timers_stop(struct quoit_timers *w, struct quoit_timer *t);
+QUOIT_RT bool quoit_timers_stop(struct quoit_timers *w, struct quoit_timer *t);
 
 /* Whether a timer is waiting to fire. False inside its own callback. */
-QUOIT_HOT bool quoit_timer_armed(const struct quoit_timer *t)
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_timer_armed(const struct quoit_timer *t)
 {
 	return t->list != 0;
 }
@@ -129,7 +129,7 @@ QUOIT_HOT bool quoit_timer_armed(const struct quoit_timer *t)
  * but brings the next answer nearer to the truth, at most once per level.
  * Cost: constant, no search.
  */
-uint64_t quoit_timers_next_ns(const struct quoit_timers *w);
+QUOIT_RT uint64_t quoit_timers_next_ns(const struct quoit_timers *w);
 
 /*
  * Bring the wheel to now_ns and run what is due, at most `budget` callbacks. Gives how many ran.
