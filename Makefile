@@ -257,6 +257,7 @@ LDFLAGS_tests/runtime/test_starvation   := -Wl,--wrap=quoit_clock_now_ns
 LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap
 TIMEOUT_tests/lint/tidy.sh   := 120
+TIMEOUT_tests/rtcheck/run.sh := 180
 TIMEOUT_tests/mutate/wake.sh := 300
 TIMEOUT_tests/stress/channel := 300
 TIMEOUT_tests/stress/mail    := 300
@@ -280,7 +281,8 @@ stress   := $(patsubst %.c,%,$(wildcard tests/stress/*.c))
 e2e      := $(patsubst %.c,%,$(wildcard tests/e2e/test_*.c))
 bench    := $(patsubst %.c,%,$(wildcard tests/bench/*.c))
 tools    := $(patsubst %.c,%,$(filter-out $(e2e:%=%.c),$(wildcard tests/e2e/*.c)))
-scripts  := $(wildcard tests/cpp/*.sh tests/e2e/*.sh tests/sim/*.sh tests/mutate/wake.sh)
+scripts  := $(wildcard tests/cpp/*.sh tests/e2e/*.sh tests/sim/*.sh tests/mutate/wake.sh \
+              tests/rtcheck/run.sh)
 threaded := $(filter-out $(CONFINED),$(filter $(THREADED),$(unit) $(stress)))
 cmocka   := $(unit) $(e2e)
 # Without the upper floors there are no servers to test.
@@ -500,6 +502,7 @@ mutate-wake: ## Take the wake-up protocol apart piece by piece: a test must fail
 	@bash tests/mutate/wake.sh $(O)
 
 include tests/bench/bench.mk
+include tests/rtcheck/rtcheck.mk
 
 lint: $(include_root)/config.h ## Look whether the tree keeps its rules
 	@tests/lint/tidy.sh $<
@@ -529,7 +532,7 @@ deps: ## Install what building and testing need, or print the one line to run
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z_.-]*\):[^#=]*\( .*\)*## \(.*\)/\1@\3/p' \
-		Makefile tests/bench/bench.mk | \
+		Makefile tests/bench/bench.mk tests/rtcheck/rtcheck.mk | \
 		awk -F@ '{ printf "  %-22s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  make test T=rings/spsc runs that test alone, in release; also VARIANT=asan'

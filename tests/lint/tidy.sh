@@ -30,7 +30,7 @@ list_files()
 {
 	find numa rings io runtime examples tests .ci .github Makefile config.mk ./*.md -type f \
 		! -path 'tests/lint/bad/*' \( -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' \
-		-o -name '*.awk' -o -name '*.mk' -o -name '*.yml' -o -name '*.md' \
+		-o -name '*.awk' -o -name '*.py' -o -name '*.mk' -o -name '*.yml' -o -name '*.md' \
 		-o -name Makefile -o -path '.ci/*' \) 2>/dev/null | sed 's,^\./,,' | sort
 }
 

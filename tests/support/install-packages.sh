@@ -20,7 +20,7 @@ always="stdio.h=libc6-dev liburing.h=liburing-dev"
 when_included="sodium.h=libsodium-dev uthash.h=uthash-dev utlist.h=uthash-dev numa.h=libnuma-dev"
 sources="numa rings io runtime examples"
 tests_too="cmocka.h=libcmocka-dev numa.h=libnuma-dev"
-test_tools="redis-tools g++ clang-format-14|clang-format libuv1-dev"
+test_tools="redis-tools g++ clang-format-14|clang-format libuv1-dev python3 binutils"
 bench_tools="redis-tools linux-perf|linux-tools-generic g++ gnuplot-nox libck-dev libboost-dev
 	liburcu-dev libconcurrentqueue-dev"
 vm_tools="qemu-system-x86 busybox-static cpio"
