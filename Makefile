@@ -105,7 +105,8 @@ link_flags = -pthread -pie $(flags_$(VARIANT)) $(link_$(VARIANT)) $(LDFLAGS)
 # ---- modules -------------------------------------------------------------------------------------
 
 FLOORS  := numa rings io runtime
-sources := $(wildcard $(FLOORS:%=%/*.c))
+guarding := $(wildcard numa/rt_guard*.c)
+sources := $(filter-out $(guarding),$(wildcard $(FLOORS:%=%/*.c)))
 headers := $(filter-out %_internal.h,$(wildcard $(FLOORS:%=%/*.h)))
 
 include_root := $(O)/include/quoit
@@ -136,7 +137,7 @@ $(O)/flags: FORCE
 	$(call if_changed,printf '%s\n' $(call quote,$(all_flags)))
 
 $(O)/sources: FORCE
-	$(call if_changed,echo $(sources))
+	$(call if_changed,echo $(sources) $(guarding))
 
 $(O)/obj/%.o: %.c $(O)/flags $(include_root)/config.h | $(include_tree) $(O)/have-build
 	$(call say,CC,$<)
@@ -152,12 +153,23 @@ $(O)/have-%: tests/support/install-packages.sh
 # ---- library -------------------------------------------------------------------------------------
 
 LIBRARY := $(O)/libquoit.a
+GUARD   := $(O)/libquoit_rtguard.a
 
 all: lib examples ## Build the library and the examples (the default)
 
-lib: $(LIBRARY) ## Build libquoit.a
+lib: $(LIBRARY) $(GUARD) ## Build libquoit.a and libquoit_rtguard.a
 
 $(LIBRARY): $(call object,$(sources)) $(O)/sources
+	$(call say,AR,$@)
+	@mkdir -p $(@D); rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+
+# The guard of real-time sections: for tests, and for those who ask for it. It stands in front of
+# libc, where no sanitizer may look, and with -O2 leaves no frames behind.
+$(call object,$(guarding)): flags_$(VARIANT) := $(filter-out -fsanitize% --coverage -O%,\
+	$(flags_$(VARIANT))) -O2
+
+$(GUARD): $(call object,$(guarding)) $(O)/sources
 	$(call say,AR,$@)
 	@mkdir -p $(@D); rm -f $@
 	$(Q)$(AR) rcs $@ $(filter %.o,$^)
@@ -273,7 +285,7 @@ TIMEOUT_tests/numa/test_rtm_threads := 120
 
 # What runs under ThreadSanitizer too, but for what may not ask the kernel, as the sanitizer does.
 THREADED := tests/rings/% tests/runtime/% tests/stress/% tests/numa/test_rtm_threads
-CONFINED := tests/rings/test_realtime
+CONFINED := tests/rings/test_realtime tests/runtime/test_rt_handlers
 
 unit     := $(patsubst %.c,%,$(filter-out $(addprefix tests/,e2e/% stress/% bench/% mutate/%), \
               $(wildcard tests/*/test_*.c)))
@@ -300,8 +312,13 @@ folder_of = $(notdir $(patsubst %/,%,$(dir $(1))))
 $(O)/obj/tests/%.o: include_also = -Itests -Iexamples -Iexamples/$(call folder_of,$*)
 $(call object,$(cmocka:%=%.c) $(helpers)): | $(O)/have-test
 
+# Those that are linked with the guard.
+GUARDED := tests/numa/test_rt_guard tests/numa/test_rt_guard_calls \
+           tests/numa/test_rt_guard_process tests/runtime/test_rt_handlers
+
 define cmocka_program
-$(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) $(LIBRARY)
+$(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) \
+	$(if $(filter $(1),$(GUARDED)),$(GUARD)) $(LIBRARY)
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
 	$(Q)$$(call link,-lcmocka $(EXAMPLE_LIBS_$(2)) $(LIBS_$(1)))
@@ -355,7 +372,7 @@ fuzz := tests/fuzz/topology tests/fuzz/idset tests/fuzz/seeds
 LDFLAGS_tests/fuzz/topology := -fsanitize=fuzzer -Wl,--wrap=open,--wrap=read,--wrap=close
 LDFLAGS_tests/fuzz/idset    := -fsanitize=fuzzer
 
-$(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(call object,$(wildcard numa/*.c))
+$(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(call object,$(filter numa/%,$(sources)))
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
