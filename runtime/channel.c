@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <quoit/numa/clock.h>
+#include <quoit/numa/rt_section.h>
 #include <quoit/rings/wait.h>
 
 static struct quoit__channel *inside(struct quoit_channel *channel)
@@ -128,9 +129,11 @@ static void handle(struct quoit__channel *c, struct quoit__run *run, bool more)
 	const size_t n = run->n;
 
 	c->running = true;
-	quoit__rt_enter(c->realtime);
+	if (c->realtime)
+		quoit_rt_enter();
 	c->fn(outside(c), run->items, n, more, c->ctx);
-	quoit__rt_exit(c->realtime);
+	if (c->realtime)
+		quoit_rt_exit();
 	c->running = false;
 	c->kind->give_back(c, run);
 	quoit_count(&c->stats.items, n);

@@ -75,7 +75,12 @@ struct quoit_channel_options {
 	 */
 	bool own_bell;
 
-	bool realtime; /* the handler neither allocates nor blocks: recorded, for checkers */
+	/*
+	 * The handler neither allocates nor blocks: each of its runs is a section of
+	 * numa/rt_section.h, which a program with the guard is held to. It asks the loop for
+	 * nothing that does (attaching, a bell of its own) but in a hole.
+	 */
+	bool realtime;
 
 	quoit_channel_end_fn ended; /* told once, when the ring has ended */
 	/* Told when quoit_channel_detach() took longer, and when the loop's core stops. */

@@ -107,16 +107,4 @@ unsigned quoit_channels_cut(struct quoit_loop *loop, const char **name);
 /* How many there are, and the name of the first of them. */
 unsigned quoit_channels_open(const struct quoit_loop *loop, const char **name);
 
-/* Around a handler that was marked real-time: a guard will stand here. */
-QUOIT_HOT void quoit__rt_enter(bool realtime)
-{
-	(void)realtime;
-}
-
-/* The end of it. */
-QUOIT_HOT void quoit__rt_exit(bool realtime)
-{
-	(void)realtime;
-}
-
 #endif

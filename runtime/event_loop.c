@@ -101,7 +101,11 @@ static int attach(struct quoit_event_loop *e)
 {
 	const struct quoit_event_loop_options *const o = &e->options;
 	const struct quoit_channel_options options = {
-		.budget_items = o->budget_items, .ended = end, .detached = end};
+		.budget_items = o->budget_items,
+		.realtime = o->realtime,
+		.ended = end,
+		.detached = end,
+	};
 
 	switch (o->kind) {
 	case QUOIT_EVENT_LOOP_SPSC:

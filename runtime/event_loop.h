@@ -51,6 +51,7 @@ struct quoit_event_loop_options {
 
 	uint64_t grace_ns; /* after a stop, for producers to finish; default: for ever */
 	uint32_t budget_items;
+	bool realtime; /* the handler neither allocates nor blocks: see quoit_channel_options */
 };
 
 /* How it ended. */

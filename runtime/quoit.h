@@ -7,8 +7,8 @@
  * ticker.h time, task.h what is done later, poll.h descriptors of others, signal.h signals, work.h
  * threads that may block; typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their
  * pools, and how a thread waits or a foreign loop is woken; rtm.h is memory for those who may not
- * wait. plan.h to arena.h are the machine: who sits where, how urgent a thread is, and whose memory
- * it gets.
+ * wait, and rt_section.h says where they may not. plan.h to arena.h are the machine: who sits
+ * where, how urgent a thread is, and whose memory it gets.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -43,6 +43,7 @@
 #include <quoit/rings/metrics.h>
 #include <quoit/rings/copy.h>
 #include <quoit/numa/rtm.h>
+#include <quoit/numa/rt_section.h>
 #include <quoit/numa/clock.h>
 #include <quoit/numa/plan.h>
 #include <quoit/numa/thread.h>
