@@ -395,10 +395,13 @@ $(O)/$(rtm): $(call object,$(wildcard tests/rtm/*.c)) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
+include tests/steady/steady.mk
+
 # What runs inside machines with several nodes that tests/vm/run.sh emulates: one program that knows
 # how the machine was made, and unit tests of what touches cpus, nodes or their memory.
 guest       := tests/vm/guest
-guest_tests := $(patsubst %.c,%,$(filter-out %_damage.c,$(wildcard tests/numa/test_*.c))) \
+guest_tests := $(patsubst %.c,%,$(filter-out %_damage.c tests/numa/test_rt_%, \
+                 $(wildcard tests/numa/test_*.c))) \
                $(patsubst %,tests/%,io/test_uring io/test_uring_map io/test_bufring \
                  rings/test_spsc_create rings/test_mpsc rings/test_mpsc_register \
                  rings/test_mpsc_place rings/test_mpmc rings/test_buffer_pool rings/test_notify \
@@ -409,7 +412,7 @@ $(O)/$(guest): $(call object,$(wildcard tests/vm/*.c)) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
-every_test := $(cmocka) $(stress) $(soak) $(rtm) $(bench) $(tools) $(guest)
+every_test := $(cmocka) $(stress) $(soak) $(rtm) $(steady) $(bench) $(tools) $(guest)
 
 tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
@@ -418,7 +421,7 @@ tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools) $(sim) $(rtm)) examples
 tests-tsan:    $(patsubst %,$(O)/%,$(threaded) $(soak) $(rtm))
 tests-release: $(include_root)/config.h all \
-               $(patsubst %,$(O)/%,$(stress) $(soak) $(rtm) $(e2e) $(tools))
+               $(patsubst %,$(O)/%,$(stress) $(soak) $(rtm) $(steady) $(e2e) $(tools))
 
 # $(call run,NAME,PROGRAMS): a program stands below build/VARIANT/, a script in the tree.
 run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
@@ -433,7 +436,8 @@ endif
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
              $(soak:%=build/tsan/%) $(stress:%=build/release/%) $(soak:%=build/release/%) \
              $(rtm:%=build/asan/%) $(rtm:%=build/tsan/%) $(rtm:%=build/release/%) \
-             build/model/$(model) build/asan/$(sim) $(e2e:%=build/release/%) $(scripts)
+             $(steady:%=build/release/%) build/model/$(model) build/asan/$(sim) \
+             $(e2e:%=build/release/%) $(scripts)
 
 test: $(if $(T),test-one,test-all) ## Lint, unit tests with sanitizers, end to end; T=rings/spsc
 test-all:
@@ -549,7 +553,7 @@ deps: ## Install what building and testing need, or print the one line to run
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z_.-]*\):[^#=]*\( .*\)*## \(.*\)/\1@\3/p' \
-		Makefile tests/bench/bench.mk tests/rtcheck/rtcheck.mk | \
+		Makefile tests/*/*.mk | \
 		awk -F@ '{ printf "  %-22s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  make test T=rings/spsc runs that test alone, in release; also VARIANT=asan'

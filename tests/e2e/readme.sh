@@ -83,7 +83,7 @@ verdict "every function and type that a README names exists" "$missing"
 missing=
 # shellcheck disable=SC2086
 for target in $(grep -ohE '(^    |`|&& )make [a-z][a-z-]*' $texts | sed 's/.*make //' | sort -u); do
-	grep -q "^$target:.*##" Makefile tests/bench/bench.mk || missing+="$target "
+	grep -q "^$target:.*##" Makefile tests/*/*.mk || missing+="$target "
 done
 verdict "every make target that a README names exists" "$missing"
 
