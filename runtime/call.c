@@ -32,7 +32,7 @@ int quoit_post(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 {
 	struct quoit_mail *mail = &core->mail;
 	const int rc = quoit_mail_check(mail, to, op, len);
-	struct quoit_peer *peer = &mail->peers[to];
+	struct quoit_partner *peer = &mail->peers[to];
 	struct quoit_message *slot;
 
 	if (rc < 0)
@@ -50,19 +50,20 @@ int quoit_post(struct quoit_core *core, unsigned to, unsigned op, const void *bo
  * Token: the frame's number, and how often it has been used, so that a late reply is known. Never
  * 0, which is the token of a post.
  */
-static uint64_t token_of(const struct quoit_peer *peer, const struct quoit_frame *frame)
+static uint64_t token_of(const struct quoit_partner *peer, const struct quoit_frame *frame)
 {
 	return (uint64_t)frame->generation << 32 | (uint64_t)(frame - peer->frames);
 }
 
-static void stop_timer(struct quoit_mail *mail, struct quoit_peer *peer, struct quoit_frame *frame)
+static void stop_timer(struct quoit_mail *mail, struct quoit_partner *peer,
+		       struct quoit_frame *frame)
 {
 	frame->timed = false;
 	(void)quoit_timers_stop(&mail->loop->timers, &peer->timers[frame - peer->frames].timer);
 }
 
 /* Tell the caller that there will be no answer. The frame stays lent until one comes. */
-static void end_unanswered(struct quoit_mail *mail, struct quoit_peer *peer,
+static void end_unanswered(struct quoit_mail *mail, struct quoit_partner *peer,
 			   struct quoit_frame *frame, int status)
 {
 	const quoit_reply_fn fn = frame->fn;
@@ -78,7 +79,7 @@ static void end_unanswered(struct quoit_mail *mail, struct quoit_peer *peer,
 }
 
 /* Inlined into both callers: most calls are of class 0 and are not looked at again. */
-QUOIT_HOT struct quoit_frame *begin(struct quoit_mail *mail, struct quoit_peer *peer,
+QUOIT_HOT struct quoit_frame *begin(struct quoit_mail *mail, struct quoit_partner *peer,
 				    unsigned depth, unsigned op, const void *body, size_t len,
 				    quoit_reply_fn fn, void *ctx)
 {
@@ -101,7 +102,7 @@ QUOIT_HOT struct quoit_frame *begin(struct quoit_mail *mail, struct quoit_peer *
 	return frame;
 }
 
-uint64_t quoit_call_begin(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
+uint64_t quoit_call_begin(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth,
 			  unsigned op, const void *body, size_t len, quoit_reply_fn fn, void *ctx)
 {
 	return token_of(peer, begin(mail, peer, depth, op, body, len, fn, ctx));
@@ -119,7 +120,7 @@ int quoit_call(struct quoit_core *core, unsigned to, unsigned op, const void *bo
 {
 	struct quoit_mail *mail = &core->mail;
 	const int rc = quoit_call_check(mail, to, op, len);
-	struct quoit_peer *peer = &mail->peers[to];
+	struct quoit_partner *peer = &mail->peers[to];
 
 	if (rc < 0)
 		return rc;
@@ -144,13 +145,13 @@ static void timed_out(struct quoit_timer *timer, void *ctx)
 	struct quoit_call_timer *deadline =
 		quoit_container_of(timer, struct quoit_call_timer, timer);
 	struct quoit_mail *mail = deadline->mail;
-	struct quoit_peer *peer = ctx;
+	struct quoit_partner *peer = ctx;
 
 	quoit_count(&mail->counts.timed_out, 1);
 	end_unanswered(mail, peer, &peer->frames[deadline - peer->timers], -ETIMEDOUT);
 }
 
-static void set_deadline(struct quoit_mail *mail, struct quoit_peer *peer,
+static void set_deadline(struct quoit_mail *mail, struct quoit_partner *peer,
 			 struct quoit_frame *frame, uint64_t timeout_ns)
 {
 	const uint64_t now = mail->loop->now_ns;
@@ -167,7 +168,7 @@ int quoit_call_with(struct quoit_core *core, unsigned to, unsigned op, const voi
 	struct quoit_mail *mail = &core->mail;
 	const int depth = quoit_call_depth(mail, options->caller);
 	const int rc = quoit_call_check(mail, to, op, len);
-	struct quoit_peer *peer = &mail->peers[to];
+	struct quoit_partner *peer = &mail->peers[to];
 	struct quoit_frame *frame;
 
 	if (rc < 0)
@@ -189,7 +190,7 @@ void quoit_reply(struct quoit_core *core, struct quoit_caller caller, int32_t st
 {
 	struct quoit_mail *mail = &core->mail;
 	struct quoit_message *slot;
-	struct quoit_peer *peer;
+	struct quoit_partner *peer;
 
 	QUOIT_ASSERT(len <= QUOIT_MESSAGE_BODY);
 	if (mail->sealed)
@@ -206,7 +207,7 @@ void quoit_reply(struct quoit_core *core, struct quoit_caller caller, int32_t st
 	quoit_mail_pass(mail, peer, QUOIT_LANE_REPLY);
 }
 
-static void free_frame(struct quoit_peer *peer, struct quoit_frame *frame)
+static void free_frame(struct quoit_partner *peer, struct quoit_frame *frame)
 {
 	frame->fn = NULL;
 	frame->lent = false;
@@ -215,7 +216,7 @@ static void free_frame(struct quoit_peer *peer, struct quoit_frame *frame)
 	peer->free_frame[frame->depth] = (uint32_t)(frame - peer->frames);
 }
 
-void quoit_call_finish(struct quoit_mail *mail, struct quoit_peer *peer,
+void quoit_call_finish(struct quoit_mail *mail, struct quoit_partner *peer,
 		       const struct quoit_message *reply)
 {
 	const uint32_t at = (uint32_t)reply->token;
@@ -237,7 +238,7 @@ void quoit_call_finish(struct quoit_mail *mail, struct quoit_peer *peer,
 	fn(mail->core, reply, frame->ctx);
 }
 
-void quoit_call_forget(struct quoit_mail *mail, struct quoit_peer *peer, uint64_t token)
+void quoit_call_forget(struct quoit_mail *mail, struct quoit_partner *peer, uint64_t token)
 {
 	struct quoit_frame *frame = &peer->frames[(uint32_t)token];
 
@@ -255,7 +256,7 @@ uint32_t quoit_mail_cancel_calls(struct quoit_mail *mail)
 
 	mail->calls_closed = true;
 	for (uint32_t to = 0; to < mail->peer_count; to++) {
-		struct quoit_peer *peer = &mail->peers[to];
+		struct quoit_partner *peer = &mail->peers[to];
 
 		for (uint32_t i = 0; i < mail->credits; i++)
 			if (peer->frames[i].fn)

@@ -26,7 +26,7 @@ void quoit_on_credit(struct quoit_core *core, quoit_credit_fn fn, void *ctx)
 /* --- refusing -------------------------------------------------------------------------------- */
 
 /* Must new calls of this class let others go first? */
-static void bar(const struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
+static void bar(const struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth)
 {
 	const uint8_t bit = (uint8_t)(1u << depth);
 
@@ -36,7 +36,7 @@ static void bar(const struct quoit_mail *mail, struct quoit_peer *peer, unsigned
 		peer->barred &= (uint8_t)~bit;
 }
 
-int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
+int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth)
 {
 	peer->wants_call |= (uint8_t)(1u << depth);
 	bar(mail, peer, depth);
@@ -45,7 +45,7 @@ int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_peer *peer, u
 	return -EAGAIN;
 }
 
-int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_peer *peer)
+int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_partner *peer)
 {
 	quoit_wake_arm(&peer->out[QUOIT_LANE_POST]->space); /* the reader rings when it reads on */
 	peer->wants_post = true;
@@ -56,7 +56,7 @@ int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_peer *peer)
 
 /* --- waiting in line ------------------------------------------------------------------------- */
 
-void quoit_credit_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
+void quoit_credit_queue(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth,
 			struct quoit__call_wait *wait)
 {
 	struct quoit_call_queue *queue = &peer->waiting[depth];
@@ -74,7 +74,7 @@ void quoit_credit_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsign
 	quoit_count(&mail->counts.refused, 1);
 }
 
-void quoit_credit_leave(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
+void quoit_credit_leave(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth,
 			struct quoit__call_wait *wait)
 {
 	struct quoit_call_queue *queue = &peer->waiting[depth];
@@ -91,7 +91,7 @@ void quoit_credit_leave(struct quoit_mail *mail, struct quoit_peer *peer, unsign
 	mail->calls_open--;
 }
 
-void quoit_credit_cancel(struct quoit_mail *mail, struct quoit_peer *peer)
+void quoit_credit_cancel(struct quoit_mail *mail, struct quoit_partner *peer)
 {
 	for (unsigned depth = 0; depth < mail->depth; depth++) {
 		struct quoit__call_wait *wait;
@@ -105,22 +105,22 @@ void quoit_credit_cancel(struct quoit_mail *mail, struct quoit_peer *peer)
 
 /* --- telling --------------------------------------------------------------------------------- */
 
-static bool has_frame(const struct quoit_peer *peer, unsigned depth)
+static bool has_frame(const struct quoit_partner *peer, unsigned depth)
 {
 	return peer->free_frame[depth] != QUOIT_FRAME_NONE;
 }
 
-bool quoit_credit_has_room(struct quoit_peer *peer)
+bool quoit_credit_has_room(struct quoit_partner *peer)
 {
 	return quoit__spsc_room(&peer->out[QUOIT_LANE_POST]->ring.ring, 1) != 0;
 }
 
-static bool is_wanted(const struct quoit_peer *peer, unsigned depth)
+static bool is_wanted(const struct quoit_partner *peer, unsigned depth)
 {
 	return peer->wants_call >> depth & 1 || peer->waiting[depth].first;
 }
 
-static bool has_credit(const struct quoit_mail *mail, struct quoit_peer *peer)
+static bool has_credit(const struct quoit_mail *mail, struct quoit_partner *peer)
 {
 	for (unsigned depth = 0; depth < mail->depth; depth++)
 		if (is_wanted(peer, depth) && has_frame(peer, depth))
@@ -138,14 +138,14 @@ bool quoit_mail_has_credit(struct quoit_mail *mail)
 	return false;
 }
 
-static void tell(struct quoit_mail *mail, struct quoit_peer *peer, int depth)
+static void tell(struct quoit_mail *mail, struct quoit_partner *peer, int depth)
 {
 	if (mail->credit_fn)
 		mail->credit_fn(mail->core, (unsigned)(peer - mail->peers), depth,
 				mail->credit_ctx);
 }
 
-static void serve_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
+static void serve_queue(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth)
 {
 	struct quoit__call_wait *wait;
 
@@ -155,7 +155,7 @@ static void serve_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsign
 	}
 }
 
-static void tell_refused(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
+static void tell_refused(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth)
 {
 	const uint8_t bit = (uint8_t)(1u << depth);
 
@@ -167,7 +167,7 @@ static void tell_refused(struct quoit_mail *mail, struct quoit_peer *peer, unsig
 }
 
 /* There are credits of this class, and somebody who was told that there were none. */
-static void hand_out(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth)
+static void hand_out(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth)
 {
 	const uint8_t bit = (uint8_t)(1u << depth);
 
@@ -183,7 +183,7 @@ static void hand_out(struct quoit_mail *mail, struct quoit_peer *peer, unsigned 
  * Calls and posts do not wait for each other: a call may only be answered when the posts behind it
  * have come.
  */
-static void tell_room(struct quoit_mail *mail, struct quoit_peer *peer)
+static void tell_room(struct quoit_mail *mail, struct quoit_partner *peer)
 {
 	if (!peer->wants_post)
 		return;
@@ -203,7 +203,7 @@ void quoit_mail_tell_credit(struct quoit_mail *mail)
 	if (quoit_likely(!mail->refused_any))
 		return;
 	for (uint32_t to = 0; to < mail->peer_count; to++) {
-		struct quoit_peer *peer = &mail->peers[to];
+		struct quoit_partner *peer = &mail->peers[to];
 
 		for (unsigned depth = 0; depth < mail->depth; depth++)
 			if (is_wanted(peer, depth) && has_frame(peer, depth))
@@ -211,7 +211,7 @@ void quoit_mail_tell_credit(struct quoit_mail *mail)
 		tell_room(mail, peer);
 	}
 	for (uint32_t to = 0; to < mail->peer_count; to++) {
-		const struct quoit_peer *peer = &mail->peers[to];
+		const struct quoit_partner *peer = &mail->peers[to];
 
 		for (unsigned depth = 0; depth < mail->depth; depth++)
 			refused |= is_wanted(peer, depth);

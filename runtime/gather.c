@@ -71,7 +71,7 @@ static void time_is_up(struct quoit_timer *timer, void *ctx)
 	(void)timer;
 	for (unsigned i = 0; i < gather->count; i++) {
 		struct quoit_gather_part *part = &gather->parts[i];
-		struct quoit_peer *peer = &mail->peers[part->to];
+		struct quoit_partner *peer = &mail->peers[part->to];
 
 		if (part->over)
 			continue;
@@ -114,7 +114,7 @@ int quoit_gather_start(struct quoit_core *core, struct quoit_gather *gather)
 	gather->left = gather->count;
 	for (unsigned i = 0; i < gather->count; i++) {
 		struct quoit_gather_part *part = &gather->parts[i];
-		struct quoit_peer *peer = &mail->peers[part->to];
+		struct quoit_partner *peer = &mail->peers[part->to];
 
 		part->gather = gather;
 		part->wait.go = its_turn;

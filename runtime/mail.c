@@ -53,7 +53,7 @@ size_t quoit_mail_bytes(uint32_t cores, uint32_t calls, uint32_t depth)
 {
 	const uint32_t credits = credits_of_all(calls, depth);
 	const size_t per_peer =
-		sizeof(struct quoit_peer) + sizeof(uint32_t) +
+		sizeof(struct quoit_partner) + sizeof(uint32_t) +
 		credits * (sizeof(struct quoit_frame) + sizeof(struct quoit_call_timer)) +
 		2 * lane_bytes(credits) + lane_bytes(calls);
 
@@ -73,7 +73,7 @@ static struct quoit__mail_lane *lay_lane(struct quoit_region *region, uint32_t c
 }
 
 /* The frames of each class lie together, and hang together. */
-static void lay_frames(const struct quoit_mail *mail, struct quoit_peer *peer, uint32_t calls)
+static void lay_frames(const struct quoit_mail *mail, struct quoit_partner *peer, uint32_t calls)
 {
 	uint32_t at = 0;
 
@@ -91,8 +91,8 @@ static void lay_frames(const struct quoit_mail *mail, struct quoit_peer *peer, u
 	}
 }
 
-static int lay_peer(struct quoit_mail *mail, struct quoit_peer *peer, struct quoit_region *region,
-		    uint32_t calls)
+static int lay_peer(struct quoit_mail *mail, struct quoit_partner *peer,
+		    struct quoit_region *region, uint32_t calls)
 {
 	const uint32_t credits = mail->credits;
 
@@ -149,7 +149,7 @@ int quoit_mail_open(struct quoit_mail *mail, struct quoit_core *core, struct quo
 
 void quoit_mail_connect(struct quoit_mail *mail, uint32_t peer_index, struct quoit_mail *other)
 {
-	struct quoit_peer *peer = &mail->peers[peer_index];
+	struct quoit_partner *peer = &mail->peers[peer_index];
 
 	for (int class = 0; class < QUOIT_LANE_CLASSES; class ++) {
 		peer->out[class] = other->peers[mail->self].in[class];
@@ -168,7 +168,7 @@ int quoit_mail_check(const struct quoit_mail *mail, unsigned to, unsigned op, si
 	return mail->sealed ? -ESHUTDOWN : 0;
 }
 
-struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_peer *peer,
+struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_partner *peer,
 				      enum quoit_lane_class class, unsigned op)
 {
 	size_t granted;
@@ -184,7 +184,8 @@ struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_peer
 	return slot;
 }
 
-void quoit_mail_pass(struct quoit_mail *mail, struct quoit_peer *peer, enum quoit_lane_class class)
+void quoit_mail_pass(struct quoit_mail *mail, struct quoit_partner *peer,
+		     enum quoit_lane_class class)
 {
 	struct quoit_spsc *ring = &peer->out[class]->ring.ring;
 
@@ -198,7 +199,7 @@ void quoit_mail_pass(struct quoit_mail *mail, struct quoit_peer *peer, enum quoi
 	quoit_count(&mail->counts.messages_out, 1);
 }
 
-static void publish(struct quoit_peer *peer)
+static void publish(struct quoit_partner *peer)
 {
 	for (int class = 0; class < QUOIT_LANE_CLASSES; class ++)
 		if (quoit_spsc_unpublished(&peer->out[class]->ring.ring))
@@ -288,7 +289,7 @@ void quoit_mail_handle_span(struct quoit_mail *mail, const struct quoit_message 
 	(void)handle_runs(mail, span, n, more, true);
 }
 
-static size_t handle_replies(struct quoit_mail *mail, struct quoit_peer *peer,
+static size_t handle_replies(struct quoit_mail *mail, struct quoit_partner *peer,
 			     const struct quoit_message *span, size_t n)
 {
 	size_t i = 0;
@@ -300,7 +301,7 @@ static size_t handle_replies(struct quoit_mail *mail, struct quoit_peer *peer,
 	return i;
 }
 
-static size_t handle_part(struct quoit_mail *mail, struct quoit_peer *peer,
+static size_t handle_part(struct quoit_mail *mail, struct quoit_partner *peer,
 			  enum quoit_lane_class class, const struct quoit_message *span, size_t n,
 			  bool more)
 {
@@ -309,7 +310,7 @@ static size_t handle_part(struct quoit_mail *mail, struct quoit_peer *peer,
 }
 
 /* Somebody found this lane full: tell it that there is room now. */
-static void ring_for_space(struct quoit_mail *mail, const struct quoit_peer *peer,
+static void ring_for_space(struct quoit_mail *mail, const struct quoit_partner *peer,
 			   struct quoit__mail_lane *lane)
 {
 	const uint32_t from = (uint32_t)(peer - mail->peers);
@@ -320,7 +321,7 @@ static void ring_for_space(struct quoit_mail *mail, const struct quoit_peer *pee
 }
 
 /* Handle a batch of one lane, or the part of it that the time suffices for: then it is late. */
-static size_t read_lane(struct quoit_mail *mail, struct quoit_peer *peer,
+static size_t read_lane(struct quoit_mail *mail, struct quoit_partner *peer,
 			enum quoit_lane_class class, bool *late)
 {
 	struct quoit__mail_lane *lane = peer->in[class];
@@ -349,7 +350,7 @@ static size_t read_lanes(struct quoit_mail *mail, size_t budget)
 	bool late = false;
 
 	for (uint32_t i = 0; i < lanes && handled < budget && !late; i++) {
-		struct quoit_peer *peer = &mail->peers[at / QUOIT_LANE_CLASSES];
+		struct quoit_partner *peer = &mail->peers[at / QUOIT_LANE_CLASSES];
 
 		handled += read_lane(mail, peer, (enum quoit_lane_class)(at % QUOIT_LANE_CLASSES),
 				     &late);

@@ -66,7 +66,7 @@ struct quoit_call_queue {
 };
 
 /* Everything about one other core (or this one itself). */
-struct quoit_peer {
+struct quoit_partner {
 	struct quoit__mail_lane *in[QUOIT_LANE_CLASSES];  /* ours: we read */
 	struct quoit__mail_lane *out[QUOIT_LANE_CLASSES]; /* theirs: we write */
 	struct quoit_notify *notify;			  /* theirs */
@@ -106,7 +106,7 @@ struct quoit_mail {
 	struct quoit_source source; /* in the loop */
 	struct quoit_core *core;
 	struct quoit_loop *loop;
-	struct quoit_peer *peers;
+	struct quoit_partner *peers;
 	uint32_t *dirty; /* peers that something was sent to in this turn */
 	uint32_t dirty_count;
 	uint32_t peer_count;
@@ -166,14 +166,14 @@ uint32_t quoit_mail_cancel_calls(struct quoit_mail *mail);
 /* --- call.c --- */
 
 /* A reply has come: give the credit back and tell the caller. */
-void quoit_call_finish(struct quoit_mail *mail, struct quoit_peer *peer,
+void quoit_call_finish(struct quoit_mail *mail, struct quoit_partner *peer,
 		       const struct quoit_message *reply);
 
 /*
  * Take a credit of this class, which there must be, and send the request. Gives the token, by which
  * quoit_call_forget() knows the call.
  */
-uint64_t quoit_call_begin(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
+uint64_t quoit_call_begin(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth,
 			  unsigned op, const void *body, size_t len, quoit_reply_fn fn, void *ctx);
 
 /* Can such a call be made? 0, -EINVAL or -ESHUTDOWN. */
@@ -183,33 +183,33 @@ int quoit_call_check(const struct quoit_mail *mail, unsigned to, unsigned op, si
 int quoit_call_depth(const struct quoit_mail *mail, const struct quoit_caller *caller);
 
 /* Nobody waits for the answer of this call any more, if it is still open. */
-void quoit_call_forget(struct quoit_mail *mail, struct quoit_peer *peer, uint64_t token);
+void quoit_call_forget(struct quoit_mail *mail, struct quoit_partner *peer, uint64_t token);
 
 /* --- credit.c --- */
 
 /* May a call of this class be made now, before those who were refused? */
-QUOIT_HOT bool quoit_credit_is_free(const struct quoit_peer *peer, unsigned depth)
+QUOIT_HOT bool quoit_credit_is_free(const struct quoit_partner *peer, unsigned depth)
 {
 	return peer->free_frame[depth] != QUOIT_FRAME_NONE && !(peer->barred >> depth & 1);
 }
 
 /* Is there a slot for a post? */
-bool quoit_credit_has_room(struct quoit_peer *peer);
+bool quoit_credit_has_room(struct quoit_partner *peer);
 
 /* A call or a post is refused: remember whom to tell. Give -EAGAIN. */
-int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth);
-int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_peer *peer);
+int quoit_credit_refuse_call(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth);
+int quoit_credit_refuse_post(struct quoit_mail *mail, struct quoit_partner *peer);
 
 /* Wait in line for a credit of this class; counts as an open call meanwhile. */
-void quoit_credit_queue(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
+void quoit_credit_queue(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth,
 			struct quoit__call_wait *wait);
 
 /* Leave the line. */
-void quoit_credit_leave(struct quoit_mail *mail, struct quoit_peer *peer, unsigned depth,
+void quoit_credit_leave(struct quoit_mail *mail, struct quoit_partner *peer, unsigned depth,
 			struct quoit__call_wait *wait);
 
 /* Tell all who wait in line for this core that there will be no credit. */
-void quoit_credit_cancel(struct quoit_mail *mail, struct quoit_peer *peer);
+void quoit_credit_cancel(struct quoit_mail *mail, struct quoit_partner *peer);
 
 /* Is there room again for somebody who was refused? */
 bool quoit_mail_has_credit(struct quoit_mail *mail);
@@ -218,11 +218,12 @@ bool quoit_mail_has_credit(struct quoit_mail *mail);
 void quoit_mail_tell_credit(struct quoit_mail *mail);
 
 /* The next slot of a lane to `peer`, with its head filled in; NULL when there is no room. */
-struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_peer *peer,
+struct quoit_message *quoit_mail_slot(struct quoit_mail *mail, struct quoit_partner *peer,
 				      enum quoit_lane_class class, unsigned op);
 
 /* Pass that slot on. */
-void quoit_mail_pass(struct quoit_mail *mail, struct quoit_peer *peer, enum quoit_lane_class class);
+void quoit_mail_pass(struct quoit_mail *mail, struct quoit_partner *peer,
+		     enum quoit_lane_class class);
 
 /* Are these arguments of a send possible? 0, -EINVAL or -ESHUTDOWN. */
 int quoit_mail_check(const struct quoit_mail *mail, unsigned to, unsigned op, size_t len);
