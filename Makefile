@@ -242,6 +242,9 @@ LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_uring_map         := -Wl,--wrap=syscall,--wrap=mmap
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
+LDFLAGS_tests/io/test_peer              := -Wl,--wrap=getsockopt
+LDFLAGS_tests/io/test_fd_server         := -Wl,--wrap=renameat2
+LDFLAGS_tests/io/test_fd_accept         := -Wl,--wrap=listen
 LDFLAGS_tests/rings/test_close          := -Wl,--wrap=write
 LDFLAGS_tests/rings/test_last_look     := -Wl,--wrap=quoit_clock_now_ns,--wrap=quoit_crowd_end
 LDFLAGS_tests/rings/test_mpsc           := -Wl,--wrap=calloc,--wrap=mmap,--wrap=munmap \
@@ -284,7 +287,8 @@ TIMEOUT_tests/rtm/rtm        := 180
 TIMEOUT_tests/numa/test_rtm_threads := 120
 
 # What runs under ThreadSanitizer too, but for what may not ask the kernel, as the sanitizer does.
-THREADED := tests/rings/% tests/runtime/% tests/stress/% tests/numa/test_rtm_threads
+THREADED := tests/rings/% tests/runtime/% tests/stress/% tests/numa/test_rtm_threads \
+            tests/io/test_fd_%
 CONFINED := tests/rings/test_realtime tests/runtime/test_rt_handlers
 
 unit     := $(patsubst %.c,%,$(filter-out $(addprefix tests/,e2e/% stress/% bench/% mutate/%), \
@@ -367,10 +371,13 @@ $(O)/$(sim): $(call object,$(wildcard tests/sim/*.c)) $(LIBRARY)
 	$(Q)$(call link)
 
 # Under libFuzzer, which has a main of its own. See tests/fuzz/fuzz.sh.
-fuzz := tests/fuzz/topology tests/fuzz/idset tests/fuzz/seeds
+fuzz := tests/fuzz/topology tests/fuzz/idset tests/fuzz/control tests/fuzz/seeds
 
 LDFLAGS_tests/fuzz/topology := -fsanitize=fuzzer -Wl,--wrap=open,--wrap=read,--wrap=close
 LDFLAGS_tests/fuzz/idset    := -fsanitize=fuzzer
+LDFLAGS_tests/fuzz/control  := -fsanitize=fuzzer -Wl,--wrap=close
+
+$(O)/tests/fuzz/control: $(call object,io/fd_pass.c io/hello.c)
 
 $(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(call object,$(filter numa/%,$(sources)))
 	$(call say,LINK,$@)
@@ -497,7 +504,7 @@ sim: ## The whole on a simulated kernel that fails in every way (SEEDS=2000)
 	@build/sim/$(sim) --faults
 
 fuzz: export FUZZ_S ?= 60
-fuzz: ## The topology loader and the list parser under libFuzzer, with sanitizers (FUZZ_S=60)
+fuzz: ## Topology loader, list parser, received control data under libFuzzer (FUZZ_S=60)
 	+@MAKE='$(MAKE) $(jobs)' bash tests/fuzz/fuzz.sh
 
 test-numa: ## The library on machines with several nodes, emulated (MACHINES='pair' KERNELS=trixie)

@@ -16,6 +16,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <quoit/io/compat_internal.h>
@@ -83,6 +85,59 @@ static inline int quoit__net_unacknowledged(int fd)
 	const int rc = quoit__result(ioctl(fd, SIOCOUTQ, &bytes));
 
 	return rc < 0 ? rc : bytes;
+}
+
+/* --- between processes ----------------------------------------------------------------------- */
+
+/* Newer than some headers that we build with; an alpha, a parisc and a sparc have other numbers. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4 /* Linux 6.5 */
+#endif
+
+/* SOCK_STREAM or SOCK_SEQPACKET, and SOCK_NONBLOCK if wanted. */
+static inline int quoit__net_unix_socket(int type)
+{
+	return quoit__result(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+}
+
+static inline int quoit__net_connect(int fd, const struct sockaddr *address, socklen_t bytes)
+{
+	return quoit__result(connect(fd, address, bytes));
+}
+
+/* The connection blocks, whatever the listener does. */
+static inline int quoit__net_accept(int fd)
+{
+	return quoit__result(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
+}
+
+static inline int quoit__net_get(int fd, int level, int option, void *value, socklen_t bytes)
+{
+	return quoit__result(getsockopt(fd, level, option, value, &bytes));
+}
+
+/* How long a connect may wait for room with the listener; 0: for ever. */
+static inline int quoit__net_set_send_timeout(int fd, uint64_t ns)
+{
+	const struct timeval time = {.tv_sec = (time_t)(ns / 1000000000u),
+				     .tv_usec = (suseconds_t)(ns % 1000000000u / 1000)};
+
+	return quoit__result(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time)));
+}
+
+/* Never waits and never raises SIGPIPE. */
+static inline int quoit__net_send_message(int fd, const struct msghdr *message)
+{
+	return quoit__result(sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/* Never waits; descriptors that come are closed on exec from the start. */
+static inline int quoit__net_receive_message(int fd, struct msghdr *message)
+{
+	return quoit__result(recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
 }
 
 static inline int quoit__net_shutdown(int fd, int how)

@@ -25,9 +25,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -78,6 +80,13 @@ struct quoit__sched_attr {
 static inline long quoit__sys_result(long answer)
 {
 	return answer < 0 ? -errno : answer;
+}
+
+static inline struct timespec quoit__sys_timespec(uint64_t ns)
+{
+	const struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000u),
+				    .tv_nsec = (long)(ns % 1000000000u)};
+	return ts;
 }
 
 static inline int quoit__sys_clock_monotonic(struct timespec *now)
@@ -292,9 +301,97 @@ static inline int quoit__sys_can_poll(int fd)
 		       : 0;
 }
 
+/*
+ * Sleep until some of `events` of <poll.h>, or an error, have come, and give which; 0 when
+ * `deadline_ns` of the monotonic clock has passed, which 0 never does. A time in the past looks
+ * once. -EINTR.
+ */
+static inline int quoit__sys_wait_until(int fd, short events, uint64_t deadline_ns)
+{
+	struct pollfd one = {.fd = fd, .events = events};
+	struct timespec left = {0};
+
+	if (deadline_ns) {
+		struct timespec now;
+		const int rc = quoit__sys_clock_monotonic(&now);
+		const uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+
+		if (rc < 0)
+			return rc;
+		if (now_ns < deadline_ns)
+			left = quoit__sys_timespec(deadline_ns - now_ns);
+	}
+	return ppoll(&one, 1, deadline_ns ? &left : NULL, NULL) < 0 ? -errno : one.revents;
+}
+
 static inline int quoit__sys_open(const char *path, int flags)
 {
 	return (int)quoit__sys_result(open(path, flags | O_CLOEXEC, 0600));
+}
+
+/* --- names in a folder that is open already: `name` has no slash, and links are not followed ---
+ */
+
+static inline int quoit__sys_open_in(int folder, const char *name, int flags)
+{
+	return (int)quoit__sys_result(openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC));
+}
+
+static inline int quoit__sys_status_in(int folder, const char *name, struct stat *status)
+{
+	return (int)quoit__sys_result(fstatat(folder, name, status, AT_SYMLINK_NOFOLLOW));
+}
+
+/* Never over what has that name already: -EEXIST. */
+static inline int quoit__sys_rename_in(int folder, const char *from, const char *to)
+{
+	return (int)quoit__sys_result(renameat2(folder, from, folder, to, RENAME_NOREPLACE));
+}
+
+static inline int quoit__sys_unlink_in(int folder, const char *name)
+{
+	return (int)quoit__sys_result(unlinkat(folder, name, 0));
+}
+
+/* --- */
+
+static inline int quoit__sys_status(int fd, struct stat *status)
+{
+	return (int)quoit__sys_result(fstat(fd, status));
+}
+
+/* Of a socket: what the name that it is bound to later will have, less the umask. */
+static inline int quoit__sys_set_mode(int fd, mode_t mode)
+{
+	return (int)quoit__sys_result(fchmod(fd, mode));
+}
+
+/* -EWOULDBLOCK: another open file has it. Closing the fd gives it back. */
+static inline int quoit__sys_try_lock(int fd)
+{
+	return (int)quoit__sys_result(flock(fd, LOCK_EX | LOCK_NB));
+}
+
+static inline int quoit__sys_set_blocking(int fd, bool blocking)
+{
+	const int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	return (int)quoit__sys_result(
+		fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK));
+}
+
+/* A descriptor of that process, readable when it has ended. Always closed on exec. */
+static inline int quoit__sys_pidfd_open(int pid)
+{
+	return (int)quoit__sys_result(syscall(SYS_pidfd_open, (long)pid, 0L, 0L));
+}
+
+/* By whose rights files are opened; sockets tell their peers the same. Cannot fail. */
+static inline uid_t quoit__sys_effective_uid(void)
+{
+	return geteuid();
 }
 
 static inline ssize_t quoit__sys_read(int fd, void *data, size_t bytes)
@@ -324,13 +421,6 @@ static inline void quoit__sys_sleep(uint64_t ns)
 static inline void quoit__sys_yield(void)
 {
 	(void)sched_yield(); /* cannot fail on Linux */
-}
-
-static inline struct timespec quoit__sys_timespec(uint64_t ns)
-{
-	const struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000u),
-				    .tv_nsec = (long)(ns % 1000000000u)};
-	return ts;
 }
 
 /* Until a time of the monotonic clock, or a signal. */

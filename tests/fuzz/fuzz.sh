@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Feeds the topology loader and the list parser what no kernel writes, for FUZZ_S seconds in all.
+# Feeds the topology loader, the list parser and the reader of control data what no kernel writes,
+# for FUZZ_S seconds in all.
 #
 #   fuzz.sh            (make fuzz FUZZ_S=600)
 #
@@ -15,8 +16,8 @@ export LC_ALL=C
 cd "$(dirname "$0")/../.." || exit 2
 seconds=${FUZZ_S:-60}
 place=build/fuzz
-# Of eight parts of the time: a root has many files, a list is short.
-shares="topology=7 idset=1"
+# Of eight parts of the time: a root has many files, a list and a message are short.
+shares="topology=6 idset=1 control=1"
 
 skip()
 {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * seeds.c - what the fuzzers begin with: every machine of the unit tests as one text, and their
- * lists.
+ * lists; a good hello with descriptors.
  *
- *     seeds FOLDER         writes FOLDER/topology/NAME and FOLDER/idset/NUMBER
+ *     seeds FOLDER         writes FOLDER/topology/NAME, FOLDER/idset/NUMBER, FOLDER/control/hello
  */
 #include <ftw.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
+#include <quoit/io/hello.h>
 #include <quoit/numa/idset.h>
 
 #include "numa/machines.h"
@@ -62,6 +64,29 @@ static int append(const char *path, const struct stat *status, int type, struct 
 	return 0;
 }
 
+/* As control.c reads it: room for two, and three that come in two control messages. */
+static void write_hello(void)
+{
+	struct quoit_hello hello = quoit_hello_make();
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(2 * sizeof(int)) + CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct cmsghdr *second = (void *)(control.bytes + CMSG_SPACE(2 * sizeof(int)));
+	FILE *const file = create("control", "hello");
+	hello.element_bytes = 8;
+	hello.generation = hello.role = 1;
+	hello.fd_count = 2;
+	control.align = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = 1};
+	*second = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = 1};
+	fputc(2, file);
+	fwrite(&hello, sizeof hello, 1, file);
+	fwrite(&control, sizeof control, 1, file);
+	end(file);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -79,6 +104,7 @@ int main(int argc, char **argv)
 		end(out);
 		fake_root_remove(&root);
 	}
+	write_hello();
 	printf("%zu machines, %u lists\n", MACHINES, lists);
 	return 0;
 }

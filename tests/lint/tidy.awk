@@ -21,7 +21,7 @@ BEGIN {
 		"memfd_create clock_gettime clock_nanosleep nanosleep usleep sleep gettimeofday " \
 		"time sched_setaffinity sched_getaffinity sched_setscheduler sched_getcpu getcpu " \
 		"membarrier futex prctl setrlimit pthread_setaffinity_np pthread_getaffinity_np " \
-		"syscall")
+		"flock fstat fstatat fchmod renameat2 unlinkat pidfd_open geteuid syscall")
 	io_seam = words("socket socketpair bind listen accept accept4 connect shutdown send " \
 		"sendto sendmsg recv recvfrom recvmsg setsockopt getsockopt getsockname " \
 		"getpeername")

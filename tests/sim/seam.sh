@@ -14,9 +14,11 @@ fprintf fwrite getpid sigfillset sigismember stderr
 snprintf vsnprintf strerror qsort inet_ntop inet_pton getrlimit uname sysconf
 memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strnlen strrchr strspn strstr
 strtol strtoll strtoul strtoull sigaddset sigemptyset __divti3 secure_getenv"
-# quoit_run(), embedding, outsiders, signals, real-time pools, and rings that threads wait on.
-never="fcntl fstat getpeername poll signalfd epoll_create1 epoll_ctl epoll_wait pthread_sigmask
-pthread_mutex_trylock pthread_mutexattr_init pthread_mutexattr_setprotocol
+# quoit_run(), embedding, outsiders, signals, real-time pools, rings that threads wait on, and
+# descriptors that go from process to process.
+never="accept4 connect fchmod flock fstatat geteuid getsockopt openat ppoll recvmsg renameat2
+sendmsg unlinkat fcntl fstat getpeername poll signalfd epoll_create1 epoll_ctl epoll_wait
+pthread_sigmask pthread_mutex_trylock pthread_mutexattr_init pthread_mutexattr_setprotocol
 pthread_mutexattr_destroy pthread_self"
 
 simulated=$(sed -n 's/^SIM_SEAM.[^,]*, \([a-z0-9_]*\),.*/\1/p' "$here/seam.h")
