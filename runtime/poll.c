@@ -28,8 +28,7 @@ static void prepare(struct quoit_op *op, struct io_uring_sqe *sqe)
 		io_uring_prep_poll_add(sqe, poll->fd, poll->options.events);
 }
 
-/* Nothing of it is left with the loop or the kernel. */
-static void end(struct quoit_poll *poll, int error)
+void quoit__poll_end(struct quoit_poll *poll, int error)
 {
 	quoit_op_forget(poll->op);
 	quoit_link_remove(&poll->link);
@@ -56,20 +55,18 @@ static void polled(struct quoit_op *op, int res, uint32_t flags, bool last)
 	if (!last)
 		return;
 	if (refused || poll->stopping)
-		end(poll, refused && !poll->stopping ? res : 0);
+		quoit__poll_end(poll, refused && !poll->stopping ? res : 0);
 	else
 		quoit_op_start(op);
 }
 
-int quoit_poll_start(struct quoit_loop *loop, struct quoit_poll *poll, int fd,
-		     const struct quoit_poll_options *options)
+int quoit__poll_begin(struct quoit_loop *loop, struct quoit_poll *poll, int fd,
+		      const struct quoit_poll_options *options, quoit_op_prep_fn prep,
+		      quoit_op_done_fn done)
 {
 	struct quoit_op *op;
 	int rc;
 
-	if (!options || !options->ready || options->events & ~(uint32_t)EVENTS_ASKABLE ||
-	    (unsigned)options->mode > QUOIT_POLL_ONCE)
-		return -EINVAL;
 	if (poll->loop)
 		return -EBUSY;
 	if (loop->ending || loop->closing)
@@ -79,7 +76,7 @@ int quoit_poll_start(struct quoit_loop *loop, struct quoit_poll *poll, int fd,
 	rc = quoit__sys_can_poll(fd);
 	if (rc < 0)
 		return rc;
-	op = quoit_op_take(&loop->ops, prepare, polled, poll);
+	op = quoit_op_take(&loop->ops, prep, done, poll);
 	if (!op)
 		return -ENOBUFS;
 	*poll = (struct quoit_poll){.loop = loop, .op = op, .options = *options, .fd = fd};
@@ -87,6 +84,15 @@ int quoit_poll_start(struct quoit_loop *loop, struct quoit_poll *poll, int fd,
 	quoit_link_append(&loop->polls, &poll->link);
 	quoit_op_start(op);
 	return 0;
+}
+
+int quoit_poll_start(struct quoit_loop *loop, struct quoit_poll *poll, int fd,
+		     const struct quoit_poll_options *options)
+{
+	if (!options || !options->ready || options->events & ~(uint32_t)EVENTS_ASKABLE ||
+	    (unsigned)options->mode > QUOIT_POLL_ONCE)
+		return -EINVAL;
+	return quoit__poll_begin(loop, poll, fd, options, prepare, polled);
 }
 
 int quoit_poll_change(struct quoit_poll *poll, uint32_t events)
@@ -125,5 +131,6 @@ void quoit__polls_give_up(struct quoit_loop *loop)
 	const int error = loop->uring.failed;
 
 	while (quoit_link_is_in(&loop->polls)) /* none can be started any more */
-		end(quoit_container_of(loop->polls.next, struct quoit_poll, link), error);
+		quoit__poll_end(quoit_container_of(loop->polls.next, struct quoit_poll, link),
+				error);
 }

@@ -5,10 +5,11 @@
  * Read in this order: runtime.h starts the cores, core.h is one core as handlers see it, loop.h its
  * loop, or one of your own, stream.h a connection, mail.h messages between cores, timer.h and
  * ticker.h time, task.h what is done later, poll.h descriptors of others, signal.h signals, work.h
- * threads that may block; typed.h, typed_mpsc.h and typed_shared.h are the rings below, then their
- * pools, and how a thread waits or a foreign loop is woken; rtm.h is memory for those who may not
- * wait, and rt_section.h says where they may not. plan.h to arena.h are the machine: who sits
- * where, how urgent a thread is, and whose memory it gets.
+ * threads that may block, greeter.h descriptors that come from other processes, or go there:
+ * unix_socket.h, fd_server.h, hello.h, fd_pass.h, peer.h; typed.h, typed_mpsc.h and typed_shared.h
+ * are the rings below, then their pools, and how a thread waits or a foreign loop is woken; rtm.h
+ * is memory for those who may not wait, and rt_section.h says where they may not. plan.h to arena.h
+ * are the machine: who sits where, how urgent a thread is, and whose memory it gets.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -28,6 +29,8 @@
 #include <quoit/runtime/poll.h>
 #include <quoit/runtime/signal.h>
 #include <quoit/runtime/work.h>
+#include <quoit/runtime/greeter.h>
+#include <quoit/io/unix_socket.h>
 #include <quoit/runtime/stats.h>
 #include <quoit/runtime/histogram.h>
 #include <quoit/rings/typed.h>

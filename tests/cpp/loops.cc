@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loops.cc - loops, and what rings, tasks, timers, polls and workers bring to them, from C++17.
+ * loops.cc - loops, and what rings, tasks, timers, polls, workers and peers bring to them, from
+ * C++17.
  *
  * loops.sh builds it as rings.sh builds rings.cc. Handlers are lambdas without captures, which find
  * their object in the context.
@@ -10,15 +11,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <poll.h>
+#include <string>
 #include <sys/eventfd.h>
 #include <thread>
 #include <unistd.h>
 
+#include <quoit/io/unix_socket.h>
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>
 #include <quoit/rings/typed_shared.h>
 #include <quoit/runtime/channel.h>
 #include <quoit/runtime/event_loop.h>
+#include <quoit/runtime/greeter.h>
 #include <quoit/runtime/loop.h>
 #include <quoit/runtime/poll.h>
 #include <quoit/runtime/signal.h>
@@ -361,6 +365,59 @@ void workers()
 	CHECK(t.result == 42 && !quoit_workers_destroy(crew));
 }
 
+struct arrived {
+	int count = 0, fd = -1, stopped = 0;
+	std::uint64_t generation = 0;
+};
+
+void descriptors()
+{
+	static quoit_greeting greetings[2];
+	const std::string name = "@quoit-cpp-" + std::to_string(getpid());
+	quoit_fd_server_options how = {};
+	quoit_unix_options to = {};
+	quoit_greeter_options options = {};
+	quoit_fd_server server = {};
+	quoit_greeter greeter = {};
+	quoit_hello hello = quoit_hello_make();
+	own_loop own;
+	arrived a;
+	const int sent = eventfd(7, EFD_NONBLOCK);
+
+	how.abstract = to.abstract = true;
+	options.wanted.fds_most = 1;
+	options.greetings = greetings;
+	options.greetings_most = 2;
+	options.ctx = &a;
+	options.arrived = [](quoit_greeter *self, const quoit_arrival *arrival, void *ctx) {
+		arrived *const to_fill = static_cast<arrived *>(ctx);
+
+		to_fill->count++;
+		to_fill->fd = arrival->fds[0];
+		to_fill->generation = arrival->hello.generation;
+		close(arrival->sock);
+		quoit_greeter_stop(self);
+	};
+	options.stopped = [](quoit_greeter *, int error, void *ctx) {
+		static_cast<arrived *>(ctx)->stopped = error ? error : 1;
+	};
+	CHECK(!quoit_fd_server_listen(&server, name.c_str(), &how, nullptr));
+	CHECK(!quoit_greeter_start(own.loop, &greeter, &server, &options));
+	const int sock = quoit_unix_connect(name.c_str(), &to, nullptr);
+	CHECK(sock >= 0);
+	hello.generation = 5;
+	hello.fd_count = 1;
+	CHECK(!quoit_hello_send(sock, &hello, &sent, 0, nullptr));
+	own.until([&] { return a.stopped; });
+	std::uint64_t value = 0;
+	CHECK(a.count == 1 && a.stopped == 1 && a.generation == 5);
+	CHECK(read(a.fd, &value, sizeof(value)) == sizeof(value) && value == 7);
+	quoit_fd_server_close(&server);
+	close(a.fd);
+	close(sock);
+	close(sent);
+}
+
 bool is_refused()
 {
 	quoit_loop *loop = nullptr;
@@ -385,6 +442,7 @@ int main()
 	part("a thread for one ring", a_loop_for_one_ring);
 	part("tasks, idle hooks, timers and tickers", tasks_and_timers);
 	part("polls", polls);
+	part("descriptors of another process, with a hello", descriptors);
 	part("work on other threads", workers);
 	return failures != 0;
 }
