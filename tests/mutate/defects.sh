@@ -6,9 +6,10 @@
 #   defects.sh [PATTERN]       (make mutate-defects; PATTERN: only those whose name has it)
 #
 # Each edit replaces a piece of a source, which must be there exactly once, by the way in which the
-# defect came about; rings/README.md has the list of all, with their tests. Works on a copy of the
-# tree in build/defects, built in the debug variant with every contract checked. The test must pass
-# before. Ends with `RESULT name=mutate-defects mutants=N killed=N survived=N`.
+# defect came about; the READMEs of rings/ and io/ have the list of all, with their tests.
+# Works on a copy of the tree in build/defects, built in the debug variant with every contract
+# checked. The test must pass before. Ends with
+# `RESULT name=mutate-defects mutants=N killed=N survived=N`.
 
 set -u
 export LC_ALL=C
@@ -248,6 +249,95 @@ defect "D-32: a length that nobody looks at" rings/test_buffer_pool rings/buffer
 defect "D-33: buffers that share lines" rings/test_buffer_pool rings/buffer_pool.c \
 	'(o->slab_bytes + l->align_bytes - 1) & ~(l->align_bytes - 1)' \
 	'(o->slab_bytes + 7) & ~(size_t)7'
+
+defect "D-46: descriptors that survive an exec" io/test_fd_pass io/kernel_internal.h \
+	'MSG_DONTWAIT | MSG_CMSG_CLOEXEC' 'MSG_DONTWAIT'
+
+defect "D-46: what was on the stack is taken for control data" io/test_fd_refused io/fd_pass.c \
+	'	memset(&control, 0, message.msg_controllen);
+	rc = quoit__net_receive_message(sock, &message);' \
+	'	const size_t all = message.msg_controllen;
+	rc = quoit__net_receive_message(sock, &message);
+	message.msg_controllen = all;'
+
+defect "D-46: surplus descriptors stay open" io/test_fd_refused io/fd_pass.c \
+	'		quoit__sys_close(fd);
+		closed++;' \
+	'		closed++;'
+
+defect "D-46: surplus descriptors and no word of it" io/test_fd_refused io/fd_pass.c \
+	'	if (piece->closed)' '	if (false)'
+
+defect "D-46: lost descriptors are not noticed" io/test_fd_refused io/fd_pass.c \
+	'	if (piece->flags & MSG_CTRUNC)' '	if (false)'
+
+defect "D-46: a refused message leaves its descriptors" io/test_fd_refused io/fd_pass.c \
+	'		if (rc < 0 && rc != -EINTR) {
+			quoit_parcel_drop(parcel);' \
+	'		if (rc < 0 && rc != -EINTR) {
+			parcel->fd_count = 0;'
+
+defect "D-46, D-48: a signal ends the wait" io/test_fd_pass io/fd_pass.c \
+	'	if (rc > 0 || rc == -EINTR)' '	if (rc > 0)'
+
+defect "D-46: a hello that nobody compares" io/test_hello io/hello.c \
+	'	return rc || !wanted ? rc : check_meaning(hello, wanted, why);' \
+	'	return rc || !wanted || true ? rc : check_meaning(hello, wanted, why);'
+
+defect "D-47: whatever is at the path is removed" io/test_fd_server io/unix_place.c \
+	'	if (!S_ISSOCK(status->st_mode))' '	if (false)'
+
+defect "D-47: the path of a live server is taken" io/test_fd_server io/unix_place.c \
+	'	if (rc == -ECONNREFUSED)
+		return DEAD;' \
+	'	if (rc == -ECONNREFUSED || rc == -EPROTOTYPE)
+		return DEAD;'
+
+defect "D-47: removed without a second look" io/test_fd_server io/unix_place.c \
+	'	if (rc >= 0 && is_file(&status, device, inode))
+		return' \
+	'	if (rc >= 0)
+		return'
+
+defect "D-47: a race for the path of the dead" io/test_fd_server io/unix_place.c \
+	'	} else if (rc == DEAD && *lock < 0) {' \
+	'	} else if (rc == DEAD) {
+		rc = quoit__sys_unlink_in(place->folder, place->name);
+	} else if (rc == DEAD && *lock < 0) {'
+
+defect "D-47: permissions as the umask has them" io/test_fd_accept io/unix_place.c \
+	'	rc = quoit__sys_set_mode(fd, mode);' '	rc = 0 * (int)mode;'
+
+defect "D-47: a backlog of 1" io/test_fd_accept io/fd_server.c \
+	'(int)options->backlog : BACKLOG_DEFAULT' '1 : 1'
+
+defect "D-47: the end removes what another has put there" io/test_fd_accept io/unix_place.c \
+	'remove_file(place->folder, place->name, place->device, place->inode)' \
+	'quoit__sys_unlink_in(place->folder, place->name)'
+
+defect "D-47: the path is looked for from another folder" io/test_fd_accept io/unix_place.c \
+	'	if (place->folder >= 0)
+		(void)remove_file(place->folder,' \
+	'	if (place->folder >= 0)
+		(void)remove_file(AT_FDCWD,'
+
+defect "D-47: connections that an exec inherits" io/test_fd_accept io/kernel_internal.h \
+	'accept4(fd, NULL, NULL, SOCK_CLOEXEC)' 'accept4(fd, NULL, NULL, 0)'
+
+defect "D-47: an accept without end" io/test_fd_accept io/fd_server.c \
+	'quoit__sys_wait_until(server->fd, POLLIN | POLLRDHUP, deadline_ns)' \
+	'quoit__sys_wait_until(server->fd, POLLIN | POLLRDHUP, deadline_ns * 0)'
+
+defect "D-47: one who says nothing is waited for" runtime/test_greeter runtime/greeter.c \
+	'	decide(greeting, -ETIMEDOUT);' ''
+
+defect "D-48: a signal for a peer that is gone" io/test_fd_pass io/kernel_internal.h \
+	'MSG_DONTWAIT | MSG_NOSIGNAL' 'MSG_DONTWAIT'
+
+defect "D-48: a part is taken for all" io/test_fd_pass io/fd_pass.c \
+	'			message->msg_controllen = 0;' \
+	'			message->msg_controllen = 0;
+			return 0;'
 
 defect "D-61: spinning has no deadline" rings/test_wait rings/wait.c \
 	'		if (waiter->step % PAUSES_PER_LOOK == 0)
