@@ -44,6 +44,9 @@ if [ -x "$O/examples/09_embed_libuv" ]; then
 else
 	echo "skip - 09_embed_libuv: <uv.h> is not installed (libuv1-dev)"
 fi
+# B187: what one process makes, another reads; 20,000 words are no whole number of pages.
+expect "11_fd_pass hands memory to another process, which reads it" \
+	'^read 20000 words, 20000 of them right' "$O/examples/11_fd_pass" 20000
 # A29: bounded, and to the end also where real time is refused, which it then says.
 expect "10_rt_frame runs every frame and tells how late they began" \
 	'^100 frames of 1000 us: [0-9]+ began a period late' "$O/examples/10_rt_frame" 100 1000
