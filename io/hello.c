@@ -79,7 +79,7 @@ int quoit_hello_recv(int sock, struct quoit_hello *hello, int *fds,
 {
 	struct quoit_hello got;
 	int came[QUOIT_FDS_MAX];
-	size_t count = wanted->fds_most;
+	size_t count = wanted ? wanted->fds_most : 0;
 	int rc = quoit_fd_recv(sock, came, &count, &got, sizeof(got), deadline_ns, why);
 
 	if (rc < 0)

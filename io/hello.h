@@ -87,8 +87,9 @@ QUOIT_MUST_CHECK int quoit_hello_send(int sock, const struct quoit_hello *hello,
 				      uint64_t deadline_ns, struct quoit_reason *why);
 
 /*
- * Receive one, as wanted: `fds` has room for wanted->fds_most and gets hello->fd_count. Both are
- * untouched on failure, and nothing that came is left open.
+ * Receive one, as wanted: `fds` has room for wanted->fds_most and gets hello->fd_count. With NULL
+ * for `wanted` it may bring none. Both are untouched on failure, and nothing that came is left
+ * open.
  *
  * Errors: those of quoit_fd_recv() and of quoit_hello_check().
  */

@@ -149,12 +149,22 @@ static pid_t start_flood(void)
 	return child;
 }
 
+/* Beside the accept: with a flood before it, a connect may have to wait for room. */
+static void *connect_worker(void *ctx)
+{
+	int *client = ctx;
+
+	*client = quoit_unix_connect(path, NULL, NULL);
+	return NULL;
+}
+
 static void a_flood_of_those_who_may_not_keeps_nobody_out(void **state)
 {
 	const struct quoit_fd_server_options options = {.mode = 0666};
 	struct quoit_fd_server server;
 	struct quoit_peer peer = {0};
 	const mode_t mask = umask(0);
+	pthread_t thread;
 	pid_t child;
 	int client, sock;
 
@@ -174,11 +184,12 @@ static void a_flood_of_those_who_may_not_keeps_nobody_out(void **state)
 			 -ETIMEDOUT);
 	assert_int_equal(peer.pid, 0);
 	assert_true(server.refused > 0);
-	client = quoit_unix_connect(path, NULL, NULL);
-	assert_true(client >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, connect_worker, &client), 0);
 	sock = quoit_fd_server_accept(&server, FDS_ENDLESS, &peer, NULL);
 	assert_true(sock >= 0);
 	assert_int_equal(peer.pid, getpid());
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(client >= 0);
 	fds_close(&sock, 1);
 	fds_close(&client, 1);
 	assert_int_equal(kill(child, SIGKILL), 0);

@@ -158,6 +158,24 @@ static void it_goes_from_end_to_end_with_its_descriptors(void **state)
 	fds_close(sent, 2);
 }
 
+static void who_wants_nothing_has_no_room_for_descriptors(void **state)
+{
+	struct quoit_hello hello = good(), got;
+	int sent[2], pair[2];
+
+	(void)state;
+	fds_make(sent, 2);
+	fds_pair(SOCK_SEQPACKET, pair);
+	assert_int_equal(quoit_hello_send(pair[0], &hello, sent, FDS_ENDLESS, NULL), 0);
+	assert_int_equal(quoit_hello_recv(pair[1], &got, NULL, NULL, FDS_ENDLESS, NULL), -E2BIG);
+	hello.fd_count = 0;
+	assert_int_equal(quoit_hello_send(pair[0], &hello, NULL, FDS_ENDLESS, NULL), 0);
+	assert_int_equal(quoit_hello_recv(pair[1], &got, NULL, NULL, FDS_ENDLESS, NULL), 0);
+	assert_memory_equal(&got, &hello, sizeof(got));
+	fds_close(pair, 2);
+	fds_close(sent, 2);
+}
+
 static void what_is_not_wanted_is_closed_and_nothing_is_told(void **state)
 {
 	int sent[2], came[3], pair[2];
@@ -235,6 +253,7 @@ int main(void)
 		CASE(who_wants_nothing_in_particular_takes_any_but_flags_and_descriptors),
 		CASE(each_field_that_is_wrong_is_refused_by_name),
 		CASE(it_goes_from_end_to_end_with_its_descriptors),
+		CASE(who_wants_nothing_has_no_room_for_descriptors),
 		CASE(what_is_not_wanted_is_closed_and_nothing_is_told),
 		CASE(one_that_announces_what_does_not_come_is_refused),
 		CASE(one_that_nobody_could_take_is_not_sent),

@@ -16,8 +16,8 @@ memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strnlen strrchr
 strtol strtoll strtoul strtoull sigaddset sigemptyset __divti3 secure_getenv"
 # quoit_run(), embedding, outsiders, signals, real-time pools, rings that threads wait on, and
 # descriptors that go from process to process.
-never="accept4 connect fchmod flock fstatat geteuid getsockopt openat ppoll recvmsg renameat2
-sendmsg unlinkat fcntl fstat getpeername poll signalfd epoll_create1 epoll_ctl epoll_wait
+never="accept4 connect fchmod flock fstatat geteuid getrandom getsockopt openat ppoll recvmsg
+renameat2 sendmsg unlinkat fcntl fstat getpeername poll signalfd epoll_create1 epoll_ctl epoll_wait
 pthread_sigmask pthread_mutex_trylock pthread_mutexattr_init pthread_mutexattr_setprotocol
 pthread_mutexattr_destroy pthread_self"
 
