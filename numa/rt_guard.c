@@ -91,6 +91,7 @@ static void breach(enum quoit_breach kind, const char *what, long system_call, u
 	void *frames[FRAMES_MOST];
 	struct quoit_breach_info info = {
 		.kind = kind, .what = what, .system_call = system_call, .count = count};
+	const int saved = errno;
 
 	/* breaches: pairs with quoit_rt_guard_read() */
 	quoit_add(&counts.breaches[kind], count);
@@ -105,6 +106,7 @@ static void breach(enum quoit_breach kind, const char *what, long system_call, u
 		tell(&info);
 	if (!options.goes_on)
 		abort();
+	errno = saved;
 }
 
 static struct quoit__rt_usage usage_now(void)
@@ -286,7 +288,10 @@ const char *quoit_rt_guard_name(size_t index)
 
 /* --- start and fork -------------------------------------------------------------------------- */
 
-/* The child is in the same section as its parent was, but the kernel tells of nothing any more. */
+/*
+ * The child is in the same section as its parent was, in the hole that it was forked from, but the
+ * kernel tells of nothing any more.
+ */
 static void forked(void)
 {
 	struct quoit__rt_thread *const t = &quoit__rt_thread;
@@ -294,8 +299,6 @@ static void forked(void)
 	t->asked = false;
 	if (t->level)
 		(void)quoit__rt_kernel_arm(t);
-	if (quoit__rt_inside())
-		t->since = usage_now(); /* a child is counted from zero */
 }
 
 __attribute__((constructor)) static void start(void)

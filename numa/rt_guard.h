@@ -94,7 +94,10 @@ void quoit_rt_guard_read(struct quoit_rt_guard_counts *counts);
  */
 QUOIT_MUST_CHECK int quoit_rt_guard_sees_kernel(void);
 
-/* Leave all sections and holes of the calling thread: after a longjmp() out of them. */
+/*
+ * Leave all sections and holes of the calling thread: after a longjmp() out of them, as failed
+ * assertions of test frameworks are.
+ */
 void quoit_rt_guard_forget(void);
 
 /* The functions that have doubles, from 0; NULL beyond the last. */

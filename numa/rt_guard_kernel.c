@@ -113,7 +113,6 @@ static void perform(long number, ucontext_t *context)
 static void kernel_was_called(int signal, siginfo_t *info, void *opaque)
 {
 	ucontext_t *const context = opaque;
-	const int saved = errno;
 	const long number = info->si_syscall;
 	bool caught = false;
 
@@ -135,7 +134,6 @@ static void kernel_was_called(int signal, siginfo_t *info, void *opaque)
 	perform(number, context);
 	if (caught)
 		quoit__rt_go_on();
-	errno = saved;
 }
 
 /* Others take SIGSYS, too, cmocka among them. What was there is theirs, and called for theirs. */

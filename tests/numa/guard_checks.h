@@ -28,6 +28,7 @@ static void keep_breach(const struct quoit_breach_info *info, void *ctx)
 
 	to->last = *info;
 	to->times++;
+	errno = ENOTUNIQ; /* it may do such things */
 }
 
 static inline void count_breaches_with(struct quoit_rt_guard_options options)

@@ -44,6 +44,8 @@ static void what_stands_outside_of_a_section_is_nobodys_business(void **state)
 
 static void a_section_that_allocates_is_caught_each_time(void **state)
 {
+	void *volatile none = NULL;
+
 	(void)state;
 	quoit_rt_enter();
 	allocate();
@@ -51,7 +53,7 @@ static void a_section_that_allocates_is_caught_each_time(void **state)
 	assert_int_equal(breaches_of(QUOIT_BREACH_ALLOCATES), 2);
 	assert_int_equal(breaches(), 2);
 	quoit_rt_enter();
-	free(NULL); /* gives nothing back */
+	free(none); /* gives nothing back */
 	quoit_rt_exit();
 	assert_int_equal(breaches(), 2);
 }
@@ -100,6 +102,22 @@ static void what_a_breach_asked_for_is_done_all_the_same(void **state)
 	free(block);
 	close(fds[0]);
 	close(fds[1]);
+}
+
+static void telling_of_a_breach_leaves_errno_alone(void **state)
+{
+	volatile char *const pages = fresh_pages();
+
+	(void)state;
+	errno = EDOM;
+	quoit_rt_enter();
+	allocate();
+	(void)raw_call(SYS_getppid, 0, 0);
+	touch(pages);
+	quoit_rt_exit(); /* tells of the pages */
+	assert_int_equal(errno, EDOM);
+	assert_true(told.times >= 3);
+	munmap((void *)(uintptr_t)pages, PAGES * 4096);
 }
 
 static void sections_nest_and_the_outermost_ends_them(void **state)
@@ -333,6 +351,18 @@ static void giving_up_the_cpu_is_counted_but_if_it_is_ignored(void **state)
 	assert_int_equal(breaches(), 0);
 }
 
+static void what_a_breach_itself_waits_for_is_not_counted_once_more(void **state)
+{
+	const struct timespec pause = {0, 1000000};
+
+	(void)state;
+	quoit_rt_enter();
+	(void)nanosleep(&pause, NULL);
+	quoit_rt_exit();
+	assert_int_equal(breaches_of(QUOIT_BREACH_BLOCKS), 1);
+	assert_int_equal(breaches(), 1);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, guard_set_up, guard_tear_down)
@@ -341,6 +371,7 @@ int main(void)
 		CASE(a_section_that_allocates_is_caught_each_time),
 		CASE(a_breach_is_told_with_its_name_its_thread_and_the_way_there),
 		CASE(what_a_breach_asked_for_is_done_all_the_same),
+		CASE(telling_of_a_breach_leaves_errno_alone),
 		CASE(sections_nest_and_the_outermost_ends_them),
 		CASE(a_hole_lets_through_and_a_section_in_it_does_not),
 		CASE(as_many_as_sixty_four_may_be_open),
@@ -353,6 +384,7 @@ int main(void)
 		CASE(memory_that_is_touched_for_the_first_time_is_counted),
 		CASE(faults_may_be_ignored),
 		CASE(giving_up_the_cpu_is_counted_but_if_it_is_ignored),
+		CASE(what_a_breach_itself_waits_for_is_not_counted_once_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,6 +323,23 @@ static void a_sigsys_that_is_not_the_guards_does_what_it_always_did(void **state
 	assert_int_equal(WTERMSIG(status), SIGSYS);
 }
 
+/* The caller's, in the place of the one that cmocka has there while a test runs. */
+static void whoever_had_sigsys_before_is_called_for_what_is_not_the_guards(void **state)
+{
+	struct sigaction mine = {.sa_handler = just_listen}, was;
+
+	(void)state;
+	heard = 0;
+	assert_int_equal(sigaction(SIGSYS, &mine, &was), 0);
+	quoit_rt_enter();
+	(void)raw_call(SYS_getppid, 0, 0); /* is the guard's */
+	quoit_rt_exit();
+	assert_int_equal(heard, 0);
+	assert_int_equal(kill(getpid(), SIGSYS), 0);
+	assert_int_equal(heard, 1);
+	assert_int_equal(sigaction(SIGSYS, &was, NULL), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, guard_set_up, guard_tear_down)
@@ -334,6 +351,7 @@ int main(void)
 		CASE(by_default_a_breach_is_told_and_ends_the_process),
 		CASE(so_does_one_that_only_the_kernel_sees),
 		CASE(steps_that_do_not_match_are_told),
+		CASE(whoever_had_sigsys_before_is_called_for_what_is_not_the_guards),
 		CASE(a_sigsys_that_is_not_the_guards_does_what_it_always_did),
 	};
 

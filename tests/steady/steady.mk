@@ -5,6 +5,9 @@
 
 steady := tests/steady/steady
 
+# Two threads that never give up their cpus.
+TIMEOUT_$(steady) := 180
+
 $(O)/$(steady): $(call object,$(wildcard tests/steady/*.c)) $(support) $(GUARD) $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
