@@ -2,10 +2,9 @@
 /*
  * greeter.c - see greeter.h.
  *
- *     accept --> admitted? a place? --> greeting: poll, timer --> parcel whole? --> hello good?
- *                     |                        |  time over, stop      |                |
- *                     +--> refused             +--> refused            +--> refused     +-->
- * arrived
+ *     accept --> admitted, a place? --> greeting: poll, timer --> all there, hello good?
+ *                     |                        |  time over, stop      |           |
+ *                     +--> refused             +--> refused            +> refused  +> arrived
  *
  * The accept is a multishot operation that lives as a poll does, so that it ends with the loop's
  * polls. In a pause the same operation is a timeout. What the kernel accepts while we cancel still
