@@ -38,7 +38,8 @@ static void what_stands_outside_of_a_section_is_nobodys_business(void **state)
 	assert_true(raw_call(SYS_getppid, 0, 0) > 0);
 	quoit_rt_guard_read(&counts);
 	assert_int_equal(breaches(), 0);
-	assert_int_equal(told.times, counts.breaches[QUOIT_BREACH_FAULTS] != 0);
+	assert_int_equal(told.times, 0);
+	assert_int_equal(told.faults, counts.breaches[QUOIT_BREACH_FAULTS] != 0);
 	assert_int_equal(counts.sections, 1);
 }
 
@@ -116,7 +117,7 @@ static void telling_of_a_breach_leaves_errno_alone(void **state)
 	touch(pages);
 	quoit_rt_exit(); /* tells of the pages */
 	assert_int_equal(errno, EDOM);
-	assert_true(told.times >= 3);
+	assert_true(told.times >= 2 && told.faults);
 	munmap((void *)(uintptr_t)pages, PAGES * 4096);
 }
 
@@ -321,6 +322,7 @@ static void faults_may_be_ignored(void **state)
 	quoit_rt_exit();
 	assert_int_equal(breaches_of(QUOIT_BREACH_FAULTS), 0);
 	assert_int_equal(told.times, 0);
+	assert_int_equal(told.faults, 0);
 	munmap((void *)(uintptr_t)pages, PAGES * 4096);
 }
 

@@ -315,6 +315,11 @@ CASE(sbrk, void *, (intptr_t), (0), r == with.program_break)
 CASE(pthread_create, int, (pthread_t *, void *, void *(*)(void *), void *),
      (&with.made, NULL, thread_worker, NULL), !r && !pthread_join(with.made, NULL))
 
+static bool is_over(int r)
+{
+	return !r || r == ETIMEDOUT;
+}
+
 /* Waiting, although none of them has to. */
 CASE(pthread_mutex_lock, int, (pthread_mutex_t *), (&with.mutex), !r)
 CASE(pthread_mutex_timedlock, int, (pthread_mutex_t *, const struct timespec *),
@@ -323,10 +328,10 @@ CASE(pthread_mutex_clocklock, int, (pthread_mutex_t *, clockid_t, const struct t
      (&with.mutex, CLOCK_MONOTONIC, &with.past), !r)
 CASE(pthread_cond_wait, int, (pthread_cond_t *, pthread_mutex_t *), (&with.cond, &with.held), !r)
 CASE(pthread_cond_timedwait, int, (pthread_cond_t *, pthread_mutex_t *, const struct timespec *),
-     (&with.cond, &with.held, &with.past), r == ETIMEDOUT)
+     (&with.cond, &with.held, &with.past), is_over(r)) /* woken, or too late */
 CASE(pthread_cond_clockwait, int,
      (pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *),
-     (&with.cond, &with.held, CLOCK_MONOTONIC, &with.past), r == ETIMEDOUT)
+     (&with.cond, &with.held, CLOCK_MONOTONIC, &with.past), is_over(r))
 CASE(pthread_rwlock_rdlock, int, (pthread_rwlock_t *), (&with.rwlock), !r)
 CASE(pthread_rwlock_wrlock, int, (pthread_rwlock_t *), (&with.rwlock), !r)
 CASE(pthread_barrier_wait, int, (pthread_barrier_t *), (&with.barrier),
@@ -341,7 +346,7 @@ CASE(mtx_timedlock, int, (mtx_t *, const struct timespec *), (&with.mtx, &with.p
      r == thrd_success)
 CASE(cnd_wait, int, (cnd_t *, mtx_t *), (&with.cnd, &with.held_mtx), r == thrd_success)
 CASE(cnd_timedwait, int, (cnd_t *, mtx_t *, const struct timespec *),
-     (&with.cnd, &with.held_mtx, &with.past), r == thrd_timedout)
+     (&with.cnd, &with.held_mtx, &with.past), r == thrd_timedout || r == thrd_success)
 CASE(thrd_join, int, (thrd_t, int *), (with.thrd, &with.thrd_result),
      (with.joined_thrd = r == thrd_success) && with.thrd_result == 3)
 CASE(thrd_sleep, int, (const struct timespec *, struct timespec *), (&with.soon, NULL), !r)
