@@ -38,16 +38,17 @@ int quoit_idset_next(const struct quoit_idset *set, unsigned from)
 	return (int)(i * 64) + __builtin_ctzll(word);
 }
 
+#define NUMBER_MOST 1000000000u /* all beyond are alike */
+
 /* A decimal number at *at, which moves behind it. Saturates: a long one is too big, not small. */
 static int take_number(const char **at, unsigned *number)
 {
 	if (!isdigit((unsigned char)**at))
 		return -EINVAL;
 	unsigned value = 0;
-	for (; isdigit((unsigned char)**at); (*at)++) {
-		if (value < 100000000)
-			value = value * 10 + (unsigned)(**at - '0');
-	}
+	for (; isdigit((unsigned char)**at); (*at)++)
+		value = value < NUMBER_MOST / 10 ? value * 10 + (unsigned)(**at - '0')
+						 : NUMBER_MOST;
 	*number = value;
 	return 0;
 }

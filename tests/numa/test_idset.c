@@ -68,6 +68,8 @@ static void a_bad_list_is_refused_and_leaves_the_set_alone(void **state)
 		{"0-3;", -EINVAL},
 		{"8", -E2BIG},
 		{"0-8", -E2BIG},
+		{"7777777777-777777777", -EINVAL}, /* ten digits, and nine */
+		{"0-7:7777777777/777777777", -EINVAL},
 		{"0-4294967295", -E2BIG},
 		{"4294967296", -E2BIG},
 		{"18446744073709551616", -E2BIG},
