@@ -272,7 +272,7 @@ LDFLAGS_tests/runtime/test_starvation   := -Wl,--wrap=quoit_clock_now_ns
 LDFLAGS_tests/runtime/test_no_alloc    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
                                           -Wl,--wrap=free,--wrap=mmap,--wrap=munmap
 TIMEOUT_tests/lint/tidy.sh   := 120
-TIMEOUT_tests/rtcheck/run.sh := 180
+TIMEOUT_tests/rtcheck/run.sh := 300
 TIMEOUT_tests/mutate/wake.sh := 300
 TIMEOUT_tests/stress/channel := 300
 TIMEOUT_tests/stress/mail    := 300
