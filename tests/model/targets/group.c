@@ -251,7 +251,7 @@ const struct model_case model_group_cases[] = {
 	BOUNDED("two readers, one item each, one by one", two, 3, 1, 2, 0, IN_TURN),
 	BOUNDED("two readers, and the end", two, 2, 1, 2, 0, .batches = 1, .batch = 1,
 		.ends = true),
-	BOUNDED("three readers, one item each, published together", three, 2, 1, 1, 0, .batches = 1,
+	BOUNDED("three readers, one item each, published together", three, 1, 1, 1, 0, .batches = 1,
 		.batch = 3, .wants = {1, 1, 1}),
 	BOUNDED("one of two leaves while the producer runs", quits, 3, 2, 2, 1, ONE_QUITS),
 	BOUNDED("one joins while the producer runs", comes, 3, 1, 2, 1, STAY),

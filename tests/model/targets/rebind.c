@@ -190,6 +190,8 @@ const struct model_case model_rebind_cases[] = {
 	       MODEL_RELAXED, .items = 1),
 	BREAKS("the mark is asked for relaxed", changes, TOUCHES, "quoit__notify_settle", MODEL_ADD,
 	       MODEL_RELAXED, .items = 1),
+	BREAKS("the mark is taken down relaxed", changes, TOUCHES, "quoit__notify_end",
+	       MODEL_EXCHANGE, MODEL_RELAXED, .items = 1),
 #else
 	BREAKS("no fence at the producer", changes, TOUCHES, "quoit_wake_fence", MODEL_FENCE,
 	       MODEL_DROPPED, .items = 1),
@@ -199,9 +201,9 @@ const struct model_case model_rebind_cases[] = {
 	       .items = 1),
 	BREAKS("the mark is asked for relaxed", changes, TOUCHES, "quoit__notify_settle",
 	       MODEL_LOAD, MODEL_RELAXED, .items = 1),
-#endif
 	BREAKS("the mark is taken down relaxed", changes, TOUCHES, "quoit__notify_end", MODEL_STORE,
 	       MODEL_RELAXED, .items = 1),
+#endif
 	BREAKS("who closes is not counted", closed, "spins", "quoit__notify_enter", MODEL_ADD,
 	       MODEL_DROPPED, .items = 0, .ends = true),
 	BREAKS("who closes leaves relaxed", closed, TOUCHES, "quoit__notify_leave", MODEL_ADD,

@@ -316,7 +316,7 @@ const struct model_case model_spsc_cases[] = {
 		.reading = READ_MIXED, .position = UINT64_MAX),
 	CORRECT("4 slots, sent in every way", two, 1, 0, .capacity = 4, .items = 3, .batch = 2,
 		.sending = SEND_MIXED, .reading = SPANS),
-	CORRECT("2 slots, every way with every way", two, 0, -1, .capacity = 2, .items = 3,
+	CORRECT("2 slots, every way with every way", two, 0, -1, .capacity = 2, .items = 2,
 		.batch = 2, .sending = SEND_MIXED, .reading = READ_MIXED),
 	CORRECT("2 slots, somebody asks for the length", three, 1, 0, .capacity = 2, .items = 3,
 		.observed = true),
