@@ -167,7 +167,7 @@ judge_one()
 	local number=$1 name line judge ms rc times verdict=survived
 	read -r _ name line <<<"$(sed -n "${number}p" "$work/list")"
 	if [ -z "${LISTED:-}" ] && is_listed "$name"; then
-		echo "survived $name" >"$work/verdict/$number"
+		echo "survived $name " >"$work/verdict/$number"
 		return
 	fi
 	export QUOIT_MUTANT=$number
