@@ -123,17 +123,21 @@ static int be_client(const char *path)
 int main(int argc, char **argv)
 {
 	const size_t words = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
-	char folder[] = "/tmp/quoit-example-XXXXXX", path[64];
+	const char *const base = getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir;
+	char folder[80], path[96];
 	struct quoit_fd_server server = {0};
 	struct quoit_reason why = {0};
 	int status = EXIT_FAILURE, client = 0;
 	pid_t child;
 
+	snprintf(folder, sizeof(folder), "%s/quoit-example-XXXXXX", base);
 	if (!words || !mkdtemp(folder))
 		return EXIT_FAILURE;
 	snprintf(path, sizeof(path), "%s/words", folder);
-	if (quoit_fd_server_listen(&server, path, NULL, &why) < 0)
+	if (quoit_fd_server_listen(&server, path, NULL, &why) < 0) {
+		rmdir(folder);
 		return fail("server", &why);
+	}
 	child = fork(); /* any other program would do */
 	if (!child) {
 		status = be_client(path);

@@ -40,7 +40,8 @@ static int check_meaning(const struct quoit_hello *hello, const struct quoit_hel
 					hello->fd_count, wanted->fds_least, wanted->fds_most);
 	if (wanted->roles &&
 	    (hello->role >= ROLE_BITS || !(wanted->roles & UINT32_C(1) << hello->role)))
-		return quoit_reason_set(why, -EPROTO, "the hello is for role %u, and that is taken",
+		return quoit_reason_set(why, -EPROTO,
+					"the hello is for role %u, which is not wanted here",
 					hello->role);
 	if (wanted->element_bytes && hello->element_bytes != wanted->element_bytes)
 		return quoit_reason_set(why, -EPROTO,

@@ -3,9 +3,12 @@
  * hello.h - the first message on a connection over which descriptors go: what they are, and for
  * what, so that both ends know that they mean the same before either maps or reads anything.
  *
- *     struct quoit_hello hello = quoit_hello_make();      hello.element_bytes = sizeof(struct
- * order); hello.role = CONSUMER;                              hello.fd_count = 2; rc =
- * quoit_hello_send(sock, &hello, fds, deadline_ns, &why);
+ *	struct quoit_hello hello = quoit_hello_make();
+ *
+ *	hello.element_bytes = sizeof(struct order);
+ *	hello.role = CONSUMER;
+ *	hello.fd_count = 2;
+ *	rc = quoit_hello_send(sock, &hello, fds, deadline_ns, &why);
  *
  * A hello is 40 bytes in the byte order of the machine, for it never leaves it. Whoever receives
  * one compares it with what he wants, field by field, before he hands anything on. That says what

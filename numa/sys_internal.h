@@ -329,8 +329,7 @@ static inline int quoit__sys_open(const char *path, int flags)
 	return (int)quoit__sys_result(open(path, flags | O_CLOEXEC, 0600));
 }
 
-/* --- names in a folder that is open already: `name` has no slash, and links are not followed ---
- */
+/* --- names in a folder that is open: no slash in them, and links are not followed ------------ */
 
 static inline int quoit__sys_open_in(int folder, const char *name, int flags)
 {
@@ -353,7 +352,7 @@ static inline int quoit__sys_unlink_in(int folder, const char *name)
 	return (int)quoit__sys_result(unlinkat(folder, name, 0));
 }
 
-/* --- */
+/* --- files that are open --------------------------------------------------------------------- */
 
 static inline int quoit__sys_status(int fd, struct stat *status)
 {

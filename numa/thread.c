@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * thread.c - pinning with masks of any size.
- */
+/* thread.c - pinning with masks of any size. */
 #include <quoit/numa/sys_internal.h>
 #include <quoit/numa/thread.h>
 #include <quoit/numa/topology.h>

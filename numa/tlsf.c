@@ -210,7 +210,6 @@ block *quoit__tlsf_take(struct quoit__tlsf *t, uint32_t granules, uint32_t align
 {
 	const uint64_t want = granules + (align > 1 ? (uint64_t)align + t->least : 0);
 	block *b = want <= t->granules ? find(t, (uint32_t)want) : NULL;
-
 	block *rest;
 
 	if (!b)

@@ -62,11 +62,11 @@ int quoit_mpsc_create(const struct quoit_mpsc_options *options, struct quoit_mps
 	};
 	struct quoit_region region;
 	struct quoit_mpsc *made;
-	const int node = quoit__mpsc_common_node(options);
-	int rc;
+	int node, rc;
 
 	if (!is_possible(options))
 		return -EINVAL;
+	node = quoit__mpsc_common_node(options);
 	if (node < 0)
 		return node;
 	rc = options->metrics ? can_count() : 0;

@@ -14,9 +14,10 @@
  * Of each are measured the throughput of batches in place, every item read; a round trip over two
  * such rings; and the wake-up of a loop that sleeps, with the ring in its place. Then the lane of a
  * channel in each place that its options offer, and which place was the fastest between nodes.
- *After that come all cores together, from one to all. In each round every cell takes its turn;
- *figures are medians. Where the pages are is looked at for every cell. In an emulator none of it is
- *a measurement.
+ *
+ * After that come all cores together, from one to all. In each round every cell takes its turn;
+ * figures are medians. Where the pages are is looked at for every cell. In an emulator none of it
+ * is a measurement.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

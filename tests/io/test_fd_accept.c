@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "support/fds.h"
+#include "support/fds_place.h"
 #include "support/skip.h"
 
 #include <pthread.h>
@@ -24,9 +24,6 @@
 #include <quoit/io/unix_socket.h>
 #include <quoit/numa/atomic.h>
 #include <quoit/numa/clock.h>
-
-static char folder[64];
-static char path[96];
 
 int __real_listen(int fd, int backlog);
 int __wrap_listen(int fd, int backlog);
@@ -42,19 +39,6 @@ int __wrap_listen(int fd, int backlog)
 		mode_at_listen = status.st_mode & 07777;
 	backlog_at_listen = backlog;
 	return __real_listen(fd, backlog);
-}
-
-static int make_folder(void **state)
-{
-	fds_folder(folder, sizeof(folder));
-	snprintf(path, sizeof(path), "%s/s", folder);
-	return fds_count(state);
-}
-
-static int remove_folder(void **state)
-{
-	fds_remove_folder(folder);
-	return fds_none_is_left(state);
 }
 
 static void listen_there(struct quoit_fd_server *server,

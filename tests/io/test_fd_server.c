@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "support/fds.h"
+#include "support/fds_place.h"
 #include "support/skip.h"
 
 #include <pthread.h>
@@ -20,9 +20,6 @@
 
 #include <quoit/io/fd_server.h>
 #include <quoit/io/unix_socket.h>
-
-static char folder[64];
-static char path[96];
 
 int __real_renameat2(int from_folder, const char *from, int to_folder, const char *to,
 		     unsigned flags);
@@ -42,19 +39,10 @@ int __wrap_renameat2(int from_folder, const char *from, int to_folder, const cha
 	return __real_renameat2(from_folder, from, to_folder, to, flags);
 }
 
-static int make_folder(void **state)
+static int begin(void **state)
 {
-	fds_folder(folder, sizeof(folder));
-	snprintf(path, sizeof(path), "%s/s", folder);
 	before_rename = NULL;
-	return fds_count(state);
-}
-
-/* Nothing may be left in it, neither the socket nor what was moved aside. */
-static int remove_folder(void **state)
-{
-	fds_remove_folder(folder);
-	return fds_none_is_left(state);
+	return make_folder(state);
 }
 
 static void refuse(const struct quoit_fd_server_options *options, int error)
@@ -416,7 +404,7 @@ static void of_many_who_replace_a_dead_one_at_once_one_wins(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, remove_folder)
 	const struct CMUnitTest tests[] = {
 		CASE(what_is_no_socket_is_never_removed),
 		CASE(paths_that_name_no_file_are_refused),

@@ -123,11 +123,11 @@ static void a_number_of_a_group_lets_no_user_in(void **state)
 /* A child at the other end, which lives until it is killed. */
 static pid_t connect_child(int *sock)
 {
-	char folder[64], path[96];
+	char folder[FDS_FOLDER], path[FDS_PATH];
 	int listening;
 	pid_t child;
 
-	fds_folder(folder, sizeof(folder));
+	fds_folder(folder);
 	snprintf(path, sizeof(path), "%s/s", folder);
 	listening = fds_listen_raw(path, SOCK_STREAM, 1);
 	child = fork();

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "support/fds.h"
+#include "support/fds_place.h"
 #include "support/skip.h"
 
 #include <pthread.h>
@@ -18,21 +18,11 @@
 #include <quoit/io/unix_socket_internal.h>
 #include <quoit/numa/clock.h>
 
-static char folder[64];
-static char path[96];
-
-static int make_folder(void **state)
-{
-	fds_folder(folder, sizeof(folder));
-	snprintf(path, sizeof(path), "%s/s", folder);
-	return fds_count(state);
-}
-
-static int remove_folder(void **state)
+/* What listened there is closed, and its name is left. */
+static int remove_all(void **state)
 {
 	unlink(path);
-	fds_remove_folder(folder);
-	return fds_none_is_left(state);
+	return remove_folder(state);
 }
 
 static void refuse(const char *to, const struct quoit_unix_options *options, int error)
@@ -245,7 +235,7 @@ static void a_server_of_another_user_is_refused_unless_he_is_allowed(void **stat
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_all)
 	const struct CMUnitTest tests[] = {
 		CASE(a_path_of_any_length_that_fits_is_an_address),
 		CASE(a_name_is_abstract_only_if_that_was_asked_for),

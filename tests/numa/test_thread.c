@@ -19,11 +19,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "numa/syscalls.h"
+
 #include <quoit/numa/thread.h>
 #include <quoit/numa/topology.h>
-
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
 
 int __real_sched_getcpu(void);
 int __wrap_sched_getcpu(void);
@@ -58,14 +57,14 @@ int __wrap_getcpu(unsigned *cpu, unsigned *node)
 	return rc;
 }
 
-static long wrap_get_mempolicy(const long *a)
+static long wrap_get_mempolicy(const long a[6])
 {
 	if (told.no_mems) {
 		errno = EPERM;
 		return -1;
 	}
 	if (!told.has_mems)
-		return __real_syscall(SYS_get_mempolicy, a[0], a[1], a[2], a[3], a[4]);
+		return really_call(SYS_get_mempolicy, a);
 	memset((void *)a[1], 0, (size_t)a[2] / 8);
 	*(uint64_t *)a[1] = told.mems;
 	return 0;
@@ -78,11 +77,11 @@ static struct {
 
 long __wrap_syscall(long number, ...)
 {
-	long a[5]; /* all other calls of these tests pass three */
+	long a[6] = {0};
 	va_list arguments;
+
 	va_start(arguments, number);
-	for (int i = 0; i < (number == SYS_get_mempolicy ? 5 : 3); i++)
-		a[i] = va_arg(arguments, long);
+	take_arguments(number, arguments, a);
 	va_end(arguments);
 	if (number == SYS_get_mempolicy)
 		return wrap_get_mempolicy(a);
@@ -92,7 +91,7 @@ long __wrap_syscall(long number, ...)
 		memcpy(&passed.cpus, (const void *)a[2],
 		       passed.bytes < sizeof passed.cpus ? passed.bytes : sizeof passed.cpus);
 	}
-	return __real_syscall(number, a[0], a[1], a[2]);
+	return really_call(number, a);
 }
 
 struct fixture {

@@ -8,7 +8,7 @@
 #define QUOIT_TESTS_RUNTIME_GREETER_HOST_H
 
 #include "runtime/loop_kinds.h"
-#include "support/fds.h"
+#include "support/fds_place.h"
 
 #include <quoit/io/unix_socket.h>
 #include <quoit/runtime/greeter.h>
@@ -31,22 +31,6 @@ struct host {
 	bool keep; /* what arrives, else it is closed */
 	bool stop; /* from the handler */
 };
-
-static char folder[64];
-static char path[96];
-
-static inline int make_folder(void **state)
-{
-	fds_folder(folder, sizeof(folder));
-	snprintf(path, sizeof(path), "%s/s", folder);
-	return fds_count(state);
-}
-
-static inline int remove_folder(void **state)
-{
-	fds_remove_folder(folder);
-	return fds_none_is_left(state);
-}
 
 static inline void on_arrived(struct quoit_greeter *greeter, const struct quoit_arrival *arrival,
 			      void *ctx)

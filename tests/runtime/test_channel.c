@@ -20,7 +20,7 @@
 #include <quoit/runtime/channel.h>
 #include <quoit/runtime/loop_internal.h>
 
-#include "support/skip.h"
+#include "runtime/make_loop.h"
 
 QUOIT_SPSC(line, uint64_t);
 QUOIT_MPSC(post, uint64_t);
@@ -29,18 +29,6 @@ QUOIT_MPMC(pool, uint64_t);
 
 #define SLOTS 16
 #define RUNS  64
-
-static struct quoit_loop *make_loop(void)
-{
-	struct quoit_reason why = {0};
-	struct quoit_loop *loop = NULL;
-	const int rc = quoit_loop_create(NULL, &loop, &why);
-
-	if (rc == -ENOSYS || rc == -EPERM)
-		skip_because("io_uring is refused: %s", why.text);
-	assert_int_equal(rc, 0);
-	return loop;
-}
 
 /* What a handler has been given, and what it shall do. */
 static struct seen {

@@ -23,6 +23,7 @@
 #include <quoit/runtime/event_loop.h>
 
 #include <numa/guard_checks.h>
+#include "runtime/make_loop.h"
 
 QUOIT_SPSC(line, uint64_t);
 
@@ -116,18 +117,6 @@ BREACHING(faulting, touch(pages))
 BREACHING(excused, allocate_in_a_hole())
 
 /* --- running them ---------------------------------------------------------------------------- */
-
-static struct quoit_loop *make_loop(void)
-{
-	struct quoit_reason why = {0};
-	struct quoit_loop *loop = NULL;
-	const int rc = quoit_loop_create(NULL, &loop, &why);
-
-	if (rc == -ENOSYS || rc == -EPERM)
-		skip_because("io_uring is refused: %s", why.text);
-	assert_int_equal(rc, 0);
-	return loop;
-}
 
 static void send_ten(void)
 {

@@ -122,20 +122,22 @@ static uint64_t serve_in_a_section(uint64_t requests, struct steady_sum *seen)
 {
 	uint64_t right;
 
-	memset(seen, 0, sizeof(*seen));
+	*seen = (struct steady_sum){0};
 	if (many(WARM_UP) < WARM_UP || quoit_rt_guard_set(&options) || !ask(STEP_BEGIN))
 		return 0;
 	right = many(requests);
-	return ask(STEP_END) ? (steady_add(seen), right) : 0;
+	if (!ask(STEP_END))
+		return 0;
+	*seen = steady_seen();
+	return right;
 }
 
 static void self_test(void)
 {
-	struct steady_sum sum = {0};
 	const bool done = !quoit_rt_guard_set(&options) && ask(STEP_BEGIN) && ask(STEP_BREAK) &&
 			  ask(STEP_END);
+	const struct steady_sum sum = steady_seen();
 
-	steady_add(&sum);
 	steady_say(done && sum.allocations == 2 && sum.foreign == 1,
 		   "a service that allocates or enters the kernel is noticed", &sum);
 }
@@ -148,7 +150,8 @@ static uint64_t judge(uint64_t requests, struct steady_sum *sum)
 
 	for (int round = 0; round < STEADY_ROUNDS; round++) {
 		right = serve_in_a_section(requests, &seen);
-		if (right < requests || seen.allocations || seen.foreign || steady_is_clean(&seen))
+		seen.again = (uint64_t)round;
+		if (right < requests || steady_is_ours(&seen) || steady_is_clean(&seen))
 			break;
 	}
 	(void)snprintf(line, sizeof(line), "echo: %llu requests, %llu io_uring_enter",
@@ -156,10 +159,7 @@ static uint64_t judge(uint64_t requests, struct steady_sum *sum)
 	steady_say(right >= requests && seen.permitted && steady_is_clean(&seen), line, &seen);
 	if (echo.refused)
 		printf("note: on the core's thread only libc's calls were seen\n");
-	sum->allocations += seen.allocations;
-	sum->foreign += seen.foreign;
-	sum->faults += seen.faults;
-	sum->permitted += seen.permitted;
+	steady_add(sum, &seen);
 	return right;
 }
 

@@ -12,19 +12,37 @@
 
 unsigned steady_failures;
 
-void steady_add(struct steady_sum *sum)
+struct steady_sum steady_seen(void)
 {
 	struct quoit_rt_guard_counts counts;
 	const uint64_t *const breaches = counts.breaches;
 
 	quoit_rt_guard_read(&counts);
-	sum->allocations += breaches[QUOIT_BREACH_ALLOCATES];
-	sum->foreign += breaches[QUOIT_BREACH_BLOCKS] + breaches[QUOIT_BREACH_PRINTS] +
-			breaches[QUOIT_BREACH_CALLS] + breaches[QUOIT_BREACH_KERNEL];
-	sum->faults += breaches[QUOIT_BREACH_FAULTS];
-	sum->sleeps += breaches[QUOIT_BREACH_SLEEPS];
-	sum->permitted += counts.permitted;
-	sum->preempted += counts.preempted;
+	return (struct steady_sum){
+		.allocations = breaches[QUOIT_BREACH_ALLOCATES],
+		.foreign = breaches[QUOIT_BREACH_BLOCKS] + breaches[QUOIT_BREACH_PRINTS] +
+			   breaches[QUOIT_BREACH_CALLS] + breaches[QUOIT_BREACH_KERNEL],
+		.faults = breaches[QUOIT_BREACH_FAULTS],
+		.sleeps = breaches[QUOIT_BREACH_SLEEPS],
+		.permitted = counts.permitted,
+		.preempted = counts.preempted,
+	};
+}
+
+void steady_add(struct steady_sum *sum, const struct steady_sum *more)
+{
+	sum->allocations += more->allocations;
+	sum->foreign += more->foreign;
+	sum->faults += more->faults;
+	sum->sleeps += more->sleeps;
+	sum->permitted += more->permitted;
+	sum->preempted += more->preempted;
+	sum->again += more->again;
+}
+
+bool steady_is_ours(const struct steady_sum *sum)
+{
+	return sum->allocations || sum->foreign;
 }
 
 bool steady_is_clean(const struct steady_sum *sum)
@@ -72,6 +90,8 @@ int main(void)
 	printf("note: in the rings' sections the scheduler took the cpu away %llu times\n",
 	       (unsigned long long)sum.preempted);
 	answered = steady_echo(requests, &sum);
+	printf("note: rounds run again for faults or switches alone: %llu\n",
+	       (unsigned long long)sum.again);
 	printf("RESULT name=rt-steady turns=%llu requests=%llu allocations=%llu "
 	       "foreign_syscalls=%llu page_faults=%llu voluntary_switches=%llu "
 	       "io_uring_enters=%llu\n",

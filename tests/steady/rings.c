@@ -418,22 +418,18 @@ static uint64_t judge(const struct kind *kind, uint64_t n,
 	char line[128];
 
 	for (int round = 0; round < STEADY_ROUNDS; round++) {
-		memset(&seen, 0, sizeof(seen));
 		kind->open();
 		right = turns(kind, n);
-		steady_add(&seen);
+		seen = steady_seen();
 		kind->close();
-		if (right != n || seen.allocations || seen.foreign || steady_is_clean(&seen))
+		seen.again = (uint64_t)round;
+		if (right != n || steady_is_ours(&seen) || steady_is_clean(&seen))
 			break;
 	}
 	(void)snprintf(line, sizeof(line), "%s, %s: %llu turns, all of them right", kind->name, how,
 		       (unsigned long long)n);
 	steady_say(right == n && steady_is_clean(&seen), line, &seen);
-	sum->allocations += seen.allocations;
-	sum->foreign += seen.foreign;
-	sum->faults += seen.faults;
-	sum->sleeps += seen.sleeps;
-	sum->preempted += seen.preempted;
+	steady_add(sum, &seen);
 	return right;
 }
 
@@ -479,11 +475,11 @@ static bool put_touching(uint64_t word)
 static struct steady_sum sabotaged(bool (*put)(uint64_t word))
 {
 	const struct kind kind = {"", spsc_open, put, spsc_get, spsc_close};
-	struct steady_sum sum = {0};
+	struct steady_sum sum;
 
 	kind.open();
 	must(turns_of_one(&kind, 40000) == 40000, "the turns are right");
-	steady_add(&sum);
+	sum = steady_seen();
 	kind.close();
 	return sum;
 }

@@ -19,10 +19,17 @@ struct steady_sum {
 	uint64_t sleeps;
 	uint64_t permitted;
 	uint64_t preempted;
+	uint64_t again; /* rounds that had to be run once more */
 };
 
-/* Add what was counted since quoit_rt_guard_set(). */
-void steady_add(struct steady_sum *sum);
+/* Add `more` to it. */
+void steady_add(struct steady_sum *sum, const struct steady_sum *more);
+
+/* What was counted since quoit_rt_guard_set(). */
+struct steady_sum steady_seen(void);
+
+/* Was there what the program did, and not only what the kernel may do by itself? */
+bool steady_is_ours(const struct steady_sum *sum);
 
 /* Nothing at all, but what was permitted? */
 bool steady_is_clean(const struct steady_sum *sum);
@@ -34,7 +41,8 @@ extern unsigned steady_failures;
 /*
  * Some pages may be taken away by the kernel at any time (it moves them, or looks who uses them),
  * which no program prevents and each of ours would pay for. What a stretch does by itself it does
- * each time: so it is run up to three times, if faults or switches were all that there was.
+ * each time: so it is run up to three times, if faults or switches were all that there was. How
+ * often that was so is printed.
  */
 #define STEADY_ROUNDS 3
 

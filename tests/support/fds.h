@@ -138,10 +138,20 @@ static inline long fds_send_raw(int sock, const void *data, size_t bytes, const 
 
 /* --- folders and paths ----------------------------------------------------------------------- */
 
-/* A folder of one's own, with no slash at its end; 0700, as in a decent runtime directory. */
-static inline void fds_folder(char *path, size_t bytes)
+#define FDS_PATH   96 /* which fits into the address of a socket */
+#define FDS_FOLDER 80
+
+/*
+ * A folder of one's own, with no slash at its end; 0700, as in a decent runtime directory. In the
+ * usual one where TMPDIR is too long for the address of a socket.
+ */
+static inline void fds_folder(char path[FDS_FOLDER])
 {
-	assert_true((size_t)snprintf(path, bytes, "/tmp/quoit-fds-XXXXXX") < bytes);
+	const char *base = getenv("TMPDIR");
+
+	if (!base || strlen(base) > FDS_FOLDER - sizeof("/quoit-fds-XXXXXX"))
+		base = P_tmpdir;
+	(void)snprintf(path, FDS_FOLDER, "%s/quoit-fds-XXXXXX", base);
 	assert_non_null(mkdtemp(path));
 }
 

@@ -35,6 +35,16 @@ static bool set_weight(int node, size_t weight)
 	return !fclose(file) && rc > 0;
 }
 
+static bool set_weights(void)
+{
+	bool set = true;
+
+	for (int node = 0; node < GUEST_NODES; node++)
+		if (guest_has_memory(node))
+			set &= set_weight(node, weight_of(node));
+	return set;
+}
+
 /* What `parts` pages of each turn come to; gives how many they are in all. */
 static size_t share(size_t (*parts)(int node), size_t on_node[GUEST_NODES])
 {
@@ -112,13 +122,9 @@ static void check_lane(void)
 
 void guest_check_spread(void)
 {
-	bool set = true;
-
 	check_spread(QUOIT_MEM_INTERLEAVE, false);
-	for (int node = 0; node < GUEST_NODES && machine.weighs; node++)
-		if (guest_has_memory(node))
-			set &= set_weight(node, weight_of(node));
-	guest_say(set, "the nodes' weights can be set");
+	if (machine.weighs)
+		guest_say(set_weights(), "the nodes' weights can be set");
 	check_spread(QUOIT_MEM_WEIGHTED, machine.weighs);
 	check_lane();
 }
