@@ -102,15 +102,52 @@ QUOIT_RT_WAITFREE QUOIT_HOT void quoit_relax(void)
 }
 
 /*
- * Own the lines of some memory that is the caller's and about to be filled: a store into each, so
- * that all of them come from other cores together. Stores leave a core in order, and a line that is
- * fetched only when its store is the next one to leave holds up all that follow. A prefetch for
- * writing does not help where the line is here already, but shared.
+ * Does it take a store to make a line ours? A prefetch for writing is enough on Intel's cores, and
+ * there as many stores come one after the other; AMD's leave a line that is here already shared.
+ */
+QUOIT_RT_WAITFREE QUOIT_HOT bool quoit_lines_need_stores(void)
+{
+#if defined(__x86_64__)
+	return __builtin_cpu_is("amd");
+#else
+	return false;
+#endif
+}
+
+/* A line that will be written; by name, for __builtin_prefetch() means it only with -mprfchw. */
+QUOIT_HOT void quoit__line_prefetch_write(const char *at)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" ::"m"(*at)); /* does nothing where it is not known */
+#else
+	__builtin_prefetch(at, 1);
+#endif
+}
+
+/*
+ * Own the lines of some memory that is the caller's and about to be filled, so that all of them
+ * come from other cores together. Stores leave a core in order, and a line that is fetched only
+ * when its store is the next one to leave holds up all that follow. What is in there may be lost.
  */
 QUOIT_RT_WAITFREE QUOIT_HOT void quoit_lines_own(void *at, size_t bytes)
 {
+	const bool store = quoit_lines_need_stores();
+
 	for (size_t i = 0; i < bytes; i += QUOIT_LINE_BYTES)
-		*((volatile char *)at + i) = 0;
+		if (store)
+			*((volatile char *)at + i) = 0;
+		else
+			quoit__line_prefetch_write((const char *)at + i);
+}
+
+/*
+ * Ask for the lines of some memory that is about to be read, one item after the other: a core that
+ * looks at each item before the next has but a few lines on their way by itself.
+ */
+QUOIT_RT_WAITFREE QUOIT_HOT void quoit_lines_fetch(const void *at, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += QUOIT_LINE_BYTES)
+		__builtin_prefetch((const char *)at + i);
 }
 
 /*

@@ -89,7 +89,7 @@ QUOIT_RT_WAITFREE QUOIT_HOT void quoit_prefetch_read(const void *p)
 /* The same for a line that will be written: nobody else has it when it comes. */
 QUOIT_RT_WAITFREE QUOIT_HOT void quoit_prefetch_write(const void *p)
 {
-	__builtin_prefetch(p, 1, 3);
+	quoit__line_prefetch_write((const char *)p);
 }
 
 QUOIT_C_END

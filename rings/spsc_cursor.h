@@ -31,6 +31,7 @@
 QUOIT_C_BEGIN
 
 #define QUOIT_CURSOR_BLOCK_BYTES 1024 /* the most that a writer leaves unpublished */
+#define QUOIT_CURSOR_FETCH_BYTES 4096 /* the most that a reader asks for ahead */
 
 /* The producer's. By value; `ring` is NULL once it has ended. */
 struct quoit_spsc_writer {
@@ -49,6 +50,8 @@ struct quoit_spsc_reader {
 	uint64_t head;	/* next slot to read */
 	uint64_t limit; /* first slot that needs a look: the end of what is known, or of a share */
 	uint64_t mask;
+	const char *slots;
+	size_t slot_bytes;
 };
 
 QUOIT_HOT void quoit__cursor_left_open(void *cursor)
@@ -198,25 +201,44 @@ QUOIT_HOT bool quoit__spsc_read_look(struct quoit_spsc *ring)
 	return true;
 }
 
+/* The lines of `n` slots from `head` on, those behind the wrap left out. */
+QUOIT_HOT void quoit__spsc_read_fetch(const struct quoit_spsc *ring, uint64_t head, size_t n,
+				      const char *slots, size_t slot_bytes)
+{
+	const size_t at = (size_t)(head & ring->mask_consumer);
+	const size_t bytes = quoit_min(n, (size_t)ring->mask_consumer + 1 - at) * slot_bytes;
+
+	quoit_lines_fetch(slots + at * slot_bytes,
+			  quoit_min(bytes, (size_t)QUOIT_CURSOR_FETCH_BYTES));
+}
+
 /* A reader has come to its limit: free, and give the next one; `head` itself if there is nothing.
  */
-QUOIT_SLOW uint64_t quoit__spsc_read_on(struct quoit_spsc *ring, uint64_t head)
+QUOIT_SLOW uint64_t quoit__spsc_read_on(struct quoit_spsc *ring, uint64_t head, const char *slots,
+					size_t slot_bytes)
 {
 	const uint64_t share = (ring->mask_consumer + 8) / 8; /* freed at once, an eighth or 1 */
+	size_t n;
 
 	quoit__spsc_read_free(ring, head);
 	if (ring->tail_seen == head && !quoit__spsc_read_look(ring))
 		return head;
-	return head + quoit_min((size_t)(ring->tail_seen - head), (size_t)share);
+	n = quoit_min((size_t)(ring->tail_seen - head), (size_t)share);
+	quoit__spsc_read_fetch(ring, head, n, slots, slot_bytes);
+	return head + n;
 }
 
 /*
- * Open a reader.
+ * Open a reader for the ring's slots of `slot_bytes`, a constant. The slots are not looked at.
  * Thread: consumer.   Owns: the consumer's side, until the cursor ends.
  */
-QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spsc_reader quoit_spsc_read(struct quoit_spsc *ring)
+QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spsc_reader quoit_spsc_read(struct quoit_spsc *ring,
+								     const void *slots,
+								     size_t slot_bytes)
 {
-	struct quoit_spsc_reader r = {ring, ring->head_own, ring->head_own, ring->mask_consumer};
+	struct quoit_spsc_reader r = {
+		ring,	   ring->head_own, ring->head_own, ring->mask_consumer, (const char *)slots,
+		slot_bytes};
 
 	QUOIT_ASSERT_HOT(!ring->reading);
 #if QUOIT_CONFIG_ASSERT >= 2
@@ -233,7 +255,7 @@ QUOIT_RT_WAITFREE QUOIT_HOT struct quoit_spsc_reader quoit_spsc_read(struct quoi
 QUOIT_RT_WAKES QUOIT_HOT bool quoit_spsc_read_next(struct quoit_spsc_reader *r, size_t *at)
 {
 	if (quoit_unlikely(r->head == r->limit)) {
-		r->limit = quoit__spsc_read_on(r->ring, r->head);
+		r->limit = quoit__spsc_read_on(r->ring, r->head, r->slots, r->slot_bytes);
 		if (r->head == r->limit)
 			return false;
 	}

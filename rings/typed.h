@@ -375,35 +375,36 @@ QUOIT_HOT void quoit__spsc_copy_in(struct quoit_spsc *ring, void *slots, size_t 
 		return w;                                                                        \
 	}
 
-#define QUOIT__SPSC_READER(name, T)                                                         \
-	struct name##_reader {                                                              \
-		struct quoit_spsc_reader at;                                                \
-		T *slots;                                                                   \
-	};                                                                                  \
-	QUOIT_RT_WAITFREE QUOIT_HOT struct name##_reader name##_read(struct name *q)        \
-	{                                                                                   \
-		const struct name##_reader r = {quoit_spsc_read(&q->ring), q->slots};       \
-		return r;                                                                   \
-	}                                                                                   \
-	QUOIT_RT_WAKES QUOIT_HOT T *name##_take_ref(struct name##_reader *r)                \
-	{                                                                                   \
-		size_t at;                                                                  \
-		if (quoit_likely(quoit_spsc_read_next(&r->at, &at)))                        \
-			return r->slots + at;                                               \
-		quoit__spsc_expect(r->slots, sizeof(T), (size_t)(r->at.head & r->at.mask)); \
-		return NULL;                                                                \
-	}                                                                                   \
-	QUOIT_RT_WAKES QUOIT_HOT bool name##_take(struct name##_reader *r, T *item)         \
-	{                                                                                   \
-		const T *const next = name##_take_ref(r);                                   \
-		if (quoit_unlikely(!next))                                                  \
-			return false;                                                       \
-		*item = *next;                                                              \
-		return true;                                                                \
-	}                                                                                   \
-	QUOIT_RT_WAKES QUOIT_HOT void name##_read_end(struct name##_reader *r)              \
-	{                                                                                   \
-		quoit_spsc_read_end(&r->at);                                                \
+#define QUOIT__SPSC_READER(name, T)                                                             \
+	struct name##_reader {                                                                  \
+		struct quoit_spsc_reader at;                                                    \
+		T *slots;                                                                       \
+	};                                                                                      \
+	QUOIT_RT_WAITFREE QUOIT_HOT struct name##_reader name##_read(struct name *q)            \
+	{                                                                                       \
+		const struct name##_reader r = {quoit_spsc_read(&q->ring, q->slots, sizeof(T)), \
+						q->slots};                                      \
+		return r;                                                                       \
+	}                                                                                       \
+	QUOIT_RT_WAKES QUOIT_HOT T *name##_take_ref(struct name##_reader *r)                    \
+	{                                                                                       \
+		size_t at;                                                                      \
+		if (quoit_likely(quoit_spsc_read_next(&r->at, &at)))                            \
+			return r->slots + at;                                                   \
+		quoit__spsc_expect(r->slots, sizeof(T), (size_t)(r->at.head & r->at.mask));     \
+		return NULL;                                                                    \
+	}                                                                                       \
+	QUOIT_RT_WAKES QUOIT_HOT bool name##_take(struct name##_reader *r, T *item)             \
+	{                                                                                       \
+		const T *const next = name##_take_ref(r);                                       \
+		if (quoit_unlikely(!next))                                                      \
+			return false;                                                           \
+		*item = *next;                                                                  \
+		return true;                                                                    \
+	}                                                                                       \
+	QUOIT_RT_WAKES QUOIT_HOT void name##_read_end(struct name##_reader *r)                  \
+	{                                                                                       \
+		quoit_spsc_read_end(&r->at);                                                    \
 	}
 
 QUOIT_C_END

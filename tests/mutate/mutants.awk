@@ -43,7 +43,8 @@ BEGIN {
 	# A pause is no part of what is computed, nor is a line that is fetched before it is needed;
 	# and destroying a free mutex does nothing.
 	spared = "^(quoit_relax|pthread_mutex_destroy|__builtin_prefetch|quoit_prefetch_[a-z]*|" \
-		"quoit_lines_own|quoit__[a-z]*_own(_ahead|_block)?|quoit__spsc_expect)$"
+		"quoit_lines_(own|fetch)|quoit__[a-z]*_own(_ahead|_block)?|" \
+		"quoit__spsc_(expect|read_fetch))$"
 }
 
 FNR == 1 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_machine.c - memory that nobody may touch for a while: the address sanitizer is told. And
- * what is said of a broken contract.
+ * test_machine.c - lines that are asked for ahead; memory that nobody may touch for a while: the
+ * address sanitizer is told. And what is said of a broken contract.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,39 @@ static void poisoned_bytes_are_known_to_the_address_sanitizer(void **state)
 	quoit_unpoison(NULL, 0);
 	skip_because("it is not built with the address sanitizer");
 #endif
+}
+
+static void lines_that_are_fetched_stay_as_they_are_even_where_nothing_is(void **state)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *const at =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(at, MAP_FAILED);
+	memset(at, 0x5a, page);
+	assert_int_equal(mprotect(at + page, page, PROT_NONE), 0);
+	quoit_lines_fetch(at, 2 * page); /* it never faults */
+	for (size_t i = 0; i < page; i++)
+		assert_int_equal(at[i], 0x5a);
+	munmap(at, 2 * page);
+}
+
+/* A byte of each line at most may be lost, and nothing around them. */
+static void owning_lines_keeps_within_them(void **state)
+{
+	static QUOIT_ISOLATED unsigned char bytes[8 * QUOIT_LINE_BYTES];
+	const int first = quoit_lines_need_stores() ? 0 : 0x5a;
+
+	(void)state;
+	memset(bytes, 0x5a, sizeof(bytes));
+	quoit_lines_own(bytes + 2 * QUOIT_LINE_BYTES, 3 * QUOIT_LINE_BYTES);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		const size_t line = i / QUOIT_LINE_BYTES;
+		const bool owned = line >= 2 && line < 5 && i % QUOIT_LINE_BYTES == 0;
+
+		assert_int_equal(bytes[i], owned ? first : 0x5a);
+	}
 }
 
 #define LIMIT 3
@@ -77,6 +111,8 @@ static void a_broken_contract_is_told_as_it_is_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_that_are_fetched_stay_as_they_are_even_where_nothing_is),
+		cmocka_unit_test(owning_lines_keeps_within_them),
 		cmocka_unit_test(poisoned_bytes_are_known_to_the_address_sanitizer),
 		cmocka_unit_test(a_broken_contract_is_told_as_it_is_written),
 	};
