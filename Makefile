@@ -533,6 +533,7 @@ include tests/bench/bench.mk
 include tests/rtcheck/rtcheck.mk
 
 lint: $(include_root)/config.h ## Look whether the tree keeps its rules
+	@bash tests/mutate/defects.sh --check
 	@tests/lint/tidy.sh $<
 
 headers: lint ## The same: each public header alone in C11 and C++17 is one of the rules

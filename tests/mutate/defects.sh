@@ -4,6 +4,7 @@
 # Puts defects of older rings back, one at a time, and looks whether their regression tests notice.
 #
 #   defects.sh [PATTERN]       (make mutate-defects; PATTERN: only those whose name has it)
+#   defects.sh --check         (make lint) only looks whether each edit finds its place
 #
 # Each edit replaces a piece of a source, which must be there exactly once, by the way in which the
 # defect came about; the READMEs of rings/ and io/ have the list of all, with their tests.
@@ -19,7 +20,11 @@ export CMOCKA_TEST_ABORT=1
 cd "$(dirname "$0")/../.." || exit 2
 pattern=${1:-.}
 copy=build/defects
-mutants=0 killed=0 survived=0
+mutants=0 killed=0 survived=0 lost=0
+checking=
+if [ "$pattern" = --check ]; then
+	checking=y pattern=. copy=build/defects-check
+fi
 
 stop()
 {
@@ -55,24 +60,45 @@ edit()
 	local text rest
 	text=$(<"$copy/$1")
 	rest=${text#*"$2"}
-	[ "$rest" != "$text" ] && [ "${rest#*"$2"}" = "$rest" ] ||
-		stop "$name: $1 must have this once; write the edit anew: $2"
+	if [ "$rest" = "$text" ] || [ "${rest#*"$2"}" != "$rest" ]; then
+		echo "defects.sh: $name: $1 must have this once; write the edit anew: $2" >&2
+		[ "$checking" ] || exit 2
+		lost=$((lost + 1))
+	fi
 	printf '%s\n' "${text%%"$2"*}$3$rest" >"$copy/$1"
 	edited+=("$1")
+}
+
+edit_all() # FILE OLD NEW [FILE OLD NEW]
+{
+	while [ $# != 0 ]; do
+		edit "$1" "$2" "$3"
+		shift 3
+	done
+}
+
+restore()
+{
+	local file
+	for file in "${edited[@]}"; do
+		cp "$file" "$copy/$file"
+	done
 }
 
 # defect NAME TEST FILE OLD NEW [FILE OLD NEW]
 defect()
 {
-	local test=$2 file edited=()
+	local test=$2 edited=()
 	name=$1
-	grep -q -- "$pattern" <<<"$name" || return
+	[[ $name =~ $pattern ]] || return
 	shift 2
+	if [ "$checking" ]; then
+		edit_all "$@"
+		restore
+		return
+	fi
 	passes "$test" || stop "$test fails in an unchanged copy: see $copy/test.log"
-	while [ $# != 0 ]; do
-		edit "$1" "$2" "$3"
-		shift 3
-	done
+	edit_all "$@"
 	mutants=$((mutants + 1))
 	if passes "$test"; then
 		survived=$((survived + 1))
@@ -81,19 +107,17 @@ defect()
 		killed=$((killed + 1))
 		echo "ok - $name: $test: $(told)"
 	fi
-	for file in "${edited[@]}"; do
-		cp "$file" "$copy/$file"
-	done
+	restore
 }
 
 mkdir -p $copy
 cp -a Makefile config.mk numa rings io runtime examples tests $copy/ || exit 2
 
-defect "D-02: a bell for every commit" rings/test_notify rings/spsc.h \
-	'	if (quoit_unlikely(quoit_wake_owed(notify->wake))) {
-		quoit_count(&ring->bells_rung, 1);' \
-	'	if (quoit_wake_owed(notify->wake) || true) {
-		quoit_count(&ring->bells_rung, 1);'
+defect "D-02: a bell for every commit" rings/test_notify rings/notify.h \
+	'	if (!notify || quoit_likely(!quoit_wake_owed(notify->wake)))
+		return false;' \
+	'	if (!notify)
+		return false;'
 
 defect "D-03: head moves and the cached tail does not" rings/test_spsc_read rings/spsc_read.h \
 	'	if (available < n)
@@ -136,10 +160,9 @@ defect "D-09, D-73: both positions on one line" rings/test_u64 rings/spsc.h \
 	'	uint64_t head; /* published'
 
 defect "D-10: a notifier changed under its producers" rings/test_mpsc_end rings/mpsc.c \
-	'	if (!channel->seats->producers) {
-		channel->seats->notify = notify;' \
-	'	{
-		channel->seats->notify = notify;'
+	'	if (!channel->seats->producers ||
+	    (notify && channel->seats->notify == &quoit_notify_nobody)) {' \
+	'	{'
 
 defect "D-11: a handler gets all there is" rings/test_spsc_read rings/spsc.h \
 	'	const size_t n = quoit_min(most, (size_t)quoit__spsc_available(ring));' \
@@ -180,8 +203,13 @@ defect "D-19: a close beside a registration" stress/mpsc rings/mpsc.c \
 	}' \
 	'	quoit__mpsc_unlock(channel);' \
 	rings/mpsc.c \
-	'	/* The event and the bell of the channel itself: there may be no lane at all. */' \
-	'	quoit__mpsc_lock(channel);'
+	'	if (channel->data_event)
+		quoit_event_signal(channel->data_event);
+	notify = ' \
+	'	quoit__mpsc_lock(channel);
+	if (channel->data_event)
+		quoit_event_signal(channel->data_event);
+	notify = '
 
 defect "D-20: closed is asked after the last look" rings/test_spsc_race rings/spsc_wait.c \
 	'		const bool closed = quoit_spsc_is_closed(ring);
@@ -213,8 +241,8 @@ defect "D-23: a copy on the stack of the consumer" rings/test_small_stack rings/
 	'T copies[64]; quoit__claim_copy(&claim, sizeof(T), copies, 0); fn(copies, claim.n, ctx);'
 
 defect "D-24: the hottest lane by what was ever sent" rings/test_mpmc_search rings/mpmc_search.c \
-	'		const size_t n = quoit_lane_occupancy(&ring->lanes[i]->lane);' \
-	'		const size_t n = (size_t)quoit_load(&ring->lanes[i]->lane.tail);'
+	'		n = quoit_lane_occupancy(&ring->lanes[i]->lane);' \
+	'		n = (size_t)quoit_load(&ring->lanes[i]->lane.tail);'
 
 defect "D-25: shards by how many there might be" rings/test_mpmc_search rings/mpmc_search.c \
 	'	const size_t consumers = (size_t)quoit_load(&ring->consumers); /*' \
@@ -346,5 +374,10 @@ defect "D-61: spinning has no deadline" rings/test_wait rings/wait.c \
 defect "D-60: a counter that nobody writes" rings/test_metrics rings/spsc.h \
 	'	quoit__meter_batch(quoit__spsc_meter(ring, consumer), n);' ''
 
+if [ "$checking" ]; then
+	rm -rf "$copy"
+	[ "$lost" = 0 ]
+	exit
+fi
 echo "RESULT name=mutate-defects mutants=$mutants killed=$killed survived=$survived"
 [ "$survived" = 0 ] && [ "$mutants" != 0 ]
