@@ -110,6 +110,8 @@ defect()
 	restore
 }
 
+# Anew: what was built with an edit, in a run that was cut short, would be newer than its source.
+rm -rf $copy
 mkdir -p $copy
 cp -a Makefile config.mk numa rings io runtime examples tests $copy/ || exit 2
 
