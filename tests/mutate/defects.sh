@@ -186,7 +186,7 @@ defect "D-14: what can never be is called closed" rings/test_spsc_wait rings/sps
 defect "D-15: a handle that two threads use" rings/test_mpsc rings/mpsc.h \
 	'	QUOIT_ASSERT_HOT(quoit_load(&producer->lane->owner) == quoit__mpsc_thread());' ''
 
-defect "D-16, D-17: a lane is counted before it is there" rings/test_mpsc rings/directory.c \
+defect "D-16, D-17: counted before it is there" rings/test_mpsc_register rings/directory.c \
 	'	segment = quoit__directory_segment(index, &first);' \
 	'	quoit_store_release(&directory->count, index + 1);
 	segment = quoit__directory_segment(index, &first);'
