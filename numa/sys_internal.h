@@ -2,9 +2,10 @@
 /*
  * sys_internal.h - the seam for plain system calls.
  *
- * This file and the kernel seam of io/ are the only ones that ask the kernel for anything, so that
- * a test or a simulation has one place to stand in. Every function gives its result or -errno and
- * nobody above reads errno. Nothing here retries: what EINTR means is for the caller to say.
+ * This file, sys_shared_internal.h and the kernel seam of io/ are the only ones that ask the kernel
+ * for anything, so that a test or a simulation has one place to stand in. Every function gives its
+ * result or -errno and nobody above reads errno. Nothing here retries: what EINTR means is for the
+ * caller to say.
  *
  * What NUMA needs goes through syscall(2), because libc has no wrapper and libnuma's would pull a
  * library into the ring headers' floor. Include this file before any header of libc.

@@ -21,7 +21,8 @@ BEGIN {
 		"memfd_create clock_gettime clock_nanosleep nanosleep usleep sleep gettimeofday " \
 		"time sched_setaffinity sched_getaffinity sched_setscheduler sched_getcpu getcpu " \
 		"membarrier futex prctl setrlimit pthread_setaffinity_np pthread_getaffinity_np " \
-		"flock fstat fstatat fchmod renameat2 unlinkat pidfd_open geteuid syscall")
+		"flock fstat fstatat fchmod renameat2 unlinkat pidfd_open geteuid syscall " \
+		"ftruncate fallocate fstatfs preadv2 readlink")
 	io_seam = words("socket socketpair bind listen accept accept4 connect shutdown send " \
 		"sendto sendmsg recv recvfrom recvmsg setsockopt getsockopt getsockname " \
 		"getpeername")
@@ -177,7 +178,7 @@ function call(name, rest)
 		say(FNR, "unsafe", name "() trusts its input; use the bounded one")
 	if (name ~ /^assert_/ && in_function ~ /_worker$/)
 		say(FNR, "worker", "cmocka must not leave this thread: return a verdict instead")
-	if (floor == "" || file == "numa/sys_internal.h" && !has(io_seam, name) && \
+	if (floor == "" || file ~ /^numa\/sys_(shared_)?internal\.h$/ && !has(io_seam, name) && \
 	    name !~ io_seam_pattern)
 		return
 	if (file != "io/kernel_internal.h") {

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shring_bell.c - waking the other process, and being woken by an eventfd.
+ *
+ * The flags of an eventfd belong to all who hold it, so a hostile peer can take O_NONBLOCK away and
+ * fill the counter, to make us wait in write(2). Reading is safe whatever they are, because it can
+ * be told not to wait; for writing there is no such flag, so a bell that blocks is never rung
+ * again.
+ */
+#include <quoit/numa/sys_shared_internal.h>
+
+#include <quoit/rings/shring_wait.h>
+
+/* One bell is enough: a full counter is readable, and what it says is not believed. */
+static void ring_bell(struct quoit_shring *ring)
+{
+	const int bell = ring->home.bells[ring->role == QUOIT_SHRING_CONSUMER];
+	const uint64_t one = 1;
+	ssize_t wrote;
+
+	if (bell < 0 || ring->home.bell_spoilt)
+		return;
+	if (quoit__sys_is_blocking(bell) != 0) {
+		ring->home.bell_spoilt = true;
+		return;
+	}
+	do
+		wrote = quoit__sys_write(bell, &one, sizeof(one));
+	while (wrote == -EINTR);
+}
+
+void quoit__shring_stir(struct quoit_shring *ring, uint32_t kinds)
+{
+	if (kinds & QUOIT_SHRING_ASLEEP_FUTEX) {
+		/* Its value means nothing to us: whoever slept on it sees that it has changed.
+		 * stir: pairs with quoit__shring_key() */
+		(void)quoit_add(ring->seq, 1);
+		(void)quoit__sys_futex_wake_shared(ring->seq, 1);
+	}
+	if (kinds & QUOIT_SHRING_ASLEEP_BELL)
+		ring_bell(ring);
+}
+
+void quoit_shring_hush(struct quoit_shring *ring)
+{
+	uint64_t bells;
+
+	(void)quoit__sys_read_now(quoit_shring_bell(ring), &bells, sizeof(bells));
+}
+
+void quoit_shring_close(struct quoit_shring *ring)
+{
+	ring->closed = 1;
+	quoit_store_release(ring->own_closed, 1); /* close: pairs with quoit_shring_is_closed() */
+	quoit__shring_fence(ring);
+	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* whatever it says: it may be lying */
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shring_wait.c - the loop behind the blocking calls of a ring between processes.
+ *
+ * The peer may be dead, stuck or hostile, so nothing here waits for it alone: sleeps on a futex are
+ * cut into pieces of a second, and after each the ring, the generation and the peer's role are
+ * looked at; sleeps on a bell also end with the peer's pidfd.
+ */
+#include <quoit/numa/sys_shared_internal.h>
+
+#include <quoit/numa/clock.h>
+#include <quoit/rings/shring_create.h>
+#include <quoit/rings/shring_wait.h>
+
+#define STEPS_PER_LOOK 1024u /* of those who spin: at the peer, which takes system calls */
+
+/* How this side sleeps, if it sleeps until woken. */
+static uint32_t how_to_sleep(const struct quoit_shring *ring)
+{
+	const bool bells = (ring->flags & QUOIT_SHRING_FLAG_BELLS) != 0;
+
+	if (!(ring->flags & QUOIT_SHRING_FLAG_WAITS))
+		return bells ? QUOIT_SHRING_ASLEEP_BELL : 0;
+	/* A bell and the peer's pidfd can be slept on together, without looking up now and then. */
+	return bells && ring->home.pidfd >= 0 ? QUOIT_SHRING_ASLEEP_BELL
+					      : QUOIT_SHRING_ASLEEP_FUTEX;
+}
+
+static void sleep_on(struct quoit_shring *ring, uint32_t kind, uint32_t key, uint64_t deadline_ns)
+{
+	uint64_t until_ns = quoit_clock_now_ns() + QUOIT_SHRING_LOOK_NS;
+
+	if (deadline_ns && deadline_ns < until_ns)
+		until_ns = deadline_ns;
+	if (kind == QUOIT_SHRING_ASLEEP_FUTEX)
+		(void)quoit__sys_futex_wait_shared(ring->peer_seq, key, until_ns);
+	else if (ring->home.pidfd >= 0)
+		(void)quoit__sys_wait_either(quoit_shring_bell(ring), ring->home.pidfd,
+					     deadline_ns);
+	else
+		(void)quoit__sys_wait_either(quoit_shring_bell(ring), -1, until_ns);
+}
+
+/* One wait in progress. */
+struct shring_wait {
+	struct quoit_waiter waiter;
+	size_t want;
+	uint32_t kind; /* how the next step sleeps; 0: it does not */
+	bool slept;    /* and nothing was armed since */
+};
+
+/* Before the look: announce a sleep, if one comes next. Gives the key. */
+static uint32_t prepare(struct quoit_shring *ring, struct shring_wait *w)
+{
+	w->kind = 0;
+	if (w->slept || !quoit__waiter_blocks(&w->waiter))
+		return 0;
+	w->kind = how_to_sleep(ring);
+	if (w->kind == QUOIT_SHRING_ASLEEP_BELL)
+		quoit_shring_hush(ring);
+	if (w->kind)
+		quoit__shring_arm(ring, w->kind);
+	return quoit__shring_key(ring);
+}
+
+/* Take one step: sleep as announced, or what the strategy says. */
+static void step(struct quoit_shring *ring, struct shring_wait *w, uint32_t key)
+{
+	if (w->slept) { /* it has only looked, without announcing anything */
+		w->slept = false;
+		return;
+	}
+	if (!w->kind) {
+		quoit_waiter_wait(&w->waiter, NULL, 0);
+		return;
+	}
+	sleep_on(ring, w->kind, key, w->waiter.how.deadline_ns);
+	quoit_shring_disarm(ring);
+	w->waiter.expired = quoit__waiter_is_late(&w->waiter);
+	w->waiter.step++;
+	w->slept = true;
+}
+
+static bool is_there(struct quoit_shring *ring, size_t want)
+{
+	return ring->role == QUOIT_SHRING_CONSUMER ? quoit__shring_arrived(ring) != 0
+						   : quoit__shring_freed(ring) >= want;
+}
+
+/* The peer's end comes before the look: what was published before it is then found. */
+static int look(struct quoit_shring *ring, const struct shring_wait *w)
+{
+	const bool ask = w->kind || w->waiter.step % STEPS_PER_LOOK == STEPS_PER_LOOK - 1;
+	const bool gone = ask && quoit_shring_peer_state(ring, 0) == QUOIT_SHRING_DEAD;
+	const bool closed = quoit_shring_is_closed(ring);
+	const bool there = is_there(ring, w->want);
+	const int status = ask ? quoit_shring_status(ring) : ring->error;
+
+	if (there && (!closed || ring->role == QUOIT_SHRING_CONSUMER))
+		return 0;
+	if (status)
+		return status;
+	if (closed)
+		return -ESHUTDOWN;
+	if (gone)
+		return -EOWNERDEAD;
+	return w->waiter.expired ? -ETIMEDOUT : -EAGAIN;
+}
+
+static int wait_for(struct quoit_shring *ring, size_t want, const struct quoit_wait *how)
+{
+	struct shring_wait w = {.want = want};
+	int rc;
+
+	quoit_waiter_init(&w.waiter, how);
+	while (true) {
+		const uint32_t key = prepare(ring, &w);
+
+		rc = look(ring, &w);
+		if (rc != -EAGAIN)
+			break;
+		step(ring, &w, key);
+	}
+	if (w.kind)
+		quoit_shring_disarm(ring);
+	return rc;
+}
+
+static int check(const struct quoit_shring *ring, const struct quoit_wait *how)
+{
+	const int rc = quoit_wait_check(how);
+
+	if (rc)
+		return rc;
+	return how->kind >= QUOIT_WAIT_BLOCK && !how_to_sleep(ring) ? -EINVAL : 0;
+}
+
+int quoit_shring_wait_data(struct quoit_shring *ring, const struct quoit_wait *how)
+{
+	const int rc = check(ring, how);
+
+	if (rc)
+		return rc;
+	QUOIT_ASSERT(ring->role == QUOIT_SHRING_CONSUMER);
+	if (quoit__shring_available(ring))
+		return 0;
+	return wait_for(ring, 1, how);
+}
+
+int quoit_shring_wait_space(struct quoit_shring *ring, size_t want, const struct quoit_wait *how)
+{
+	const int rc = check(ring, how);
+
+	if (rc || !want || want > quoit_shring_capacity(ring))
+		return -EINVAL;
+	QUOIT_ASSERT(ring->role == QUOIT_SHRING_PRODUCER);
+	if (!quoit_shring_is_closed(ring) && quoit__shring_room(ring, want) >= want &&
+	    !quoit_shring_is_closed(ring))
+		return 0;
+	if (ring->mine != ring->published)
+		quoit_shring_flush(ring);
+	return wait_for(ring, want, how);
+}
