@@ -48,8 +48,8 @@ static int fill(struct quoit_shring *ring, int fd, const struct quoit_shring_opt
 		size_t bytes, struct quoit_reason *why)
 {
 	uint64_t kind;
-	size_t page_bytes;
-	void *map;
+	size_t page_bytes = 1;
+	void *map = NULL;
 	int rc = quoit__sys_file_system(fd, &kind, &page_bytes);
 
 	if (rc)
@@ -150,7 +150,7 @@ int quoit__shring_map(struct quoit_shring *ring, int fd, size_t bytes, bool writ
 {
 	/* What may not be written cannot be filled, only read ahead. */
 	const int flags = writable ? MAP_SHARED : MAP_SHARED | MAP_POPULATE;
-	void *at;
+	void *at = NULL;
 	int rc = quoit__sys_mmap(&at, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, flags,
 				 fd, 0);
 
