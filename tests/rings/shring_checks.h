@@ -75,9 +75,8 @@ static inline struct shring_pair shring_begin(struct quoit_shring_options option
 	pair.p = shring_create(options);
 	pair.c = shring_attach(pair.p, other);
 	if (options.hardened)
-		assert_int_equal(quoit_shring_join(&pair.p->ring, quoit_shring_fd(&pair.c->ring),
-						   NULL),
-				 0);
+		assert_int_equal(
+			quoit_shring_join(&pair.p->ring, quoit_shring_fd(&pair.c->ring), NULL), 0);
 	return pair;
 }
 

@@ -77,11 +77,11 @@ static int attaches_forged(const struct quoit_shring_id *id, size_t bytes, int s
 	return rc;
 }
 
-#define FORGED(rc, field, value)                                           \
-	do {                                                               \
-		struct quoit_shring_id id = sound();                       \
-		id.field = value;                                          \
-		assert_int_equal(attaches_forged(&id, PAGE, SEALS), rc);   \
+#define FORGED(rc, field, value)                                         \
+	do {                                                             \
+		struct quoit_shring_id id = sound();                     \
+		id.field = value;                                        \
+		assert_int_equal(attaches_forged(&id, PAGE, SEALS), rc); \
 	} while (0)
 
 static void a_file_that_is_a_ring_is_one_whoever_made_it(void **state)
@@ -246,8 +246,12 @@ static int of_pipe(void)
 static void what_is_no_file_of_memory_is_refused(void **state)
 {
 	int kinds[] = {
-		open("/dev/zero", O_RDWR | O_CLOEXEC), open("/", O_RDONLY | O_CLOEXEC),
-		of_pipe(), of_socket(), eventfd(0, 0), on_disk(),
+		open("/dev/zero", O_RDWR | O_CLOEXEC),
+		open("/", O_RDONLY | O_CLOEXEC),
+		of_pipe(),
+		of_socket(),
+		eventfd(0, 0),
+		on_disk(),
 	};
 
 	(void)state;

@@ -15,8 +15,8 @@
 #define PRODUCER shring_of(QUOIT_SHRING_PRODUCER)
 
 static const uint64_t nonsense[] = {
-	CAPACITY + 3,	  UINT64_C(1) << 31, UINT64_C(1) << 32,	 UINT64_C(1) << 63,
-	UINT64_MAX,	  UINT64_MAX - 7,    INT64_MAX,
+	CAPACITY + 3, UINT64_C(1) << 31, UINT64_C(1) << 32, UINT64_C(1) << 63,
+	UINT64_MAX,   UINT64_MAX - 7,	 INT64_MAX,
 };
 
 #define NONSENSE (sizeof(nonsense) / sizeof(nonsense[0]))
@@ -143,7 +143,8 @@ static void what_is_ours_in_shared_memory_is_never_read_back(void **state)
 	assert_int_equal(h->head, 3);
 	assert_int_equal(out[2], 3);
 	memset(&h->id, 0xff, offsetof(struct quoit_shring_id, generation));
-	memset(&h->id.slot_align, 0xff, sizeof(h->id) - offsetof(struct quoit_shring_id, slot_align));
+	memset(&h->id.slot_align, 0xff,
+	       sizeof(h->id) - offsetof(struct quoit_shring_id, slot_align));
 	assert_true(words_recv_one(pair.c, out));
 	for (int lap = 0; lap < 5; lap++) {
 		assert_int_equal(words_send(pair.p, items, 4), 4);
@@ -171,7 +172,8 @@ static void a_length_is_never_more_than_the_capacity(void **state)
 /* Every word of the header, at every value of some, between calls of ours. */
 static void no_word_of_the_header_leads_out_of_the_ring(void **state)
 {
-	static const uint32_t values[] = {0, 1, 2, 3, 4, 7, 9, 1u << 31, UINT32_MAX, UINT32_MAX - 7};
+	static const uint32_t values[] = {0, 1, 2,	  3,	      4,
+					  7, 9, 1u << 31, UINT32_MAX, UINT32_MAX - 7};
 	const uint64_t items[5] = {1, 2, 3, 4, 5};
 	struct quoit_shring_options options = PRODUCER;
 	uint64_t out[CAPACITY];

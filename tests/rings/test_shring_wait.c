@@ -267,7 +267,8 @@ static void one_sleep_is_woken_once(void **state)
 	shring_end(&pair);
 }
 
-/* The word that is slept on changes with each wake: one that comes between look and sleep counts. */
+/* The word that is slept on changes with each wake: one that comes between look and sleep counts.
+ */
 static void a_wake_between_the_look_and_the_sleep_is_not_lost(void **state)
 {
 	struct shring_pair pair = begin(BY_FUTEX);
