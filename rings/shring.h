@@ -172,7 +172,7 @@ QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_shring_capacity(const struct quoit_shri
  * Something came from the other side that cannot be: stop looking, and keep what is known. The ring
  * is closed from now on.
  */
-void quoit__shring_poison(struct quoit_shring *ring, uint64_t saw);
+__attribute__((cold)) void quoit__shring_poison(struct quoit_shring *ring, uint64_t saw);
 
 /*
  * Has either side closed the ring, or is it poisoned? After true no reservation succeeds any more.
@@ -362,9 +362,10 @@ QUOIT_RT_WAITFREE QUOIT_HOT void quoit_shring_commit_later(struct quoit_shring *
 /* Make everything committed visible, without waking: quoit_shring_notify() must follow. */
 QUOIT_RT_WAITFREE QUOIT_HOT void quoit_shring_publish(struct quoit_shring *ring)
 {
-	ring->published = ring->mine;
-	/* publish: pairs with quoit__shring_arrived() */
-	quoit_store_release(ring->index, ring->mine);
+	const uint64_t tail = ring->mine;
+
+	ring->published = tail;
+	quoit_store_release(ring->index, tail); /* publish: pairs with quoit__shring_arrived() */
 }
 
 /* Both: publish what was committed later, and wake the consumer if it sleeps. */
@@ -387,15 +388,14 @@ QUOIT_RT_WAKES QUOIT_HOT void quoit_shring_commit(struct quoit_shring *ring, siz
 }
 
 /* As quoit__spsc_copy_in(): many go in parts. */
-QUOIT_HOT void quoit__shring_copy_in(struct quoit_shring *ring, size_t bytes, const void *items,
-				     size_t left)
+QUOIT_HOT void quoit__shring_copy_in(struct quoit_shring *ring, size_t bytes, struct quoit_spans to,
+				     const void *items)
 {
 	const size_t part_most = quoit_max(QUOIT_OWN_BYTES / bytes, 1);
 	const char *from = (const char *)items;
-	struct quoit_spans to;
+	size_t left = to.n + to.rest;
 
 	if (quoit_likely(left <= part_most)) {
-		to = quoit__spans_cut(ring->mine, left, ring->mask);
 		quoit__shring_own(ring, bytes);
 		quoit__spans_fill(ring->slots, bytes, to, from);
 		quoit_shring_commit_later(ring, left);
@@ -419,7 +419,7 @@ QUOIT_HOT size_t quoit__shring_send(struct quoit_shring *ring, size_t bytes, con
 	if (quoit_unlikely(!n || quoit_shring_is_closed(ring)))
 		return 0;
 	ring->leased = n;
-	quoit__shring_copy_in(ring, bytes, items, n);
+	quoit__shring_copy_in(ring, bytes, quoit__spans_cut(ring->mine, n, ring->mask), items);
 	quoit_shring_flush(ring);
 	return n;
 }
@@ -462,8 +462,10 @@ QUOIT_HOT uint64_t quoit__shring_available(struct quoit_shring *ring)
 /* Move head on, and tell a producer that waits for space. */
 QUOIT_HOT void quoit__shring_free(struct quoit_shring *ring, size_t n)
 {
-	ring->mine += n;
-	quoit_store_release(ring->index, ring->mine); /* free: pairs with quoit__shring_freed() */
+	const uint64_t head = ring->mine + n;
+
+	ring->mine = head;
+	quoit_store_release(ring->index, head); /* free: pairs with quoit__shring_freed() */
 	quoit_shring_notify(ring);
 }
 

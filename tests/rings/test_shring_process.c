@@ -174,7 +174,7 @@ static int echo(void *ctx)
 	struct words *const in = shring_attach(e->there, options_of(e->way, QUOIT_SHRING_CONSUMER));
 	struct words *const out = shring_attach(e->back, options_of(e->way, QUOIT_SHRING_PRODUCER));
 	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED}; /* sleeps at once */
-	uint64_t item;
+	uint64_t item = 0;
 	size_t n;
 
 	for (;;) {
