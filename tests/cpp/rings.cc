@@ -19,6 +19,7 @@
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>
 #include <quoit/rings/typed_shared.h>
+#include <quoit/rings/typed_shring.h>
 #include <quoit/rings/u64.h>
 
 namespace
@@ -48,6 +49,7 @@ QUOIT_FIXED_POOL(seats, order, 3);
 QUOIT_POOL_U64(numbers, 65);
 QUOIT_SHARED_POOL(desks, order, 3);
 QUOIT_SHARED_POOL_U64(tickets, 5);
+QUOIT_SHRING(parcels, order);
 
 constexpr std::size_t capacity = 64;
 
@@ -371,6 +373,45 @@ void pools_of_many()
 	quoit_buffer_pool_destroy(buffers);
 }
 
+void between_processes()
+{
+	quoit_shring_options options = {};
+	const quoit_wait how = quoit_wait_block();
+	parcels *p = nullptr, *c = nullptr;
+	const order three[] = {make(0), make(1), make(2)};
+	order got[3] = {}, *slots;
+	int fds[QUOIT_SHRING_FDS];
+	std::size_t n = 0;
+
+	options.size = sizeof(options);
+	options.role = QUOIT_SHRING_PRODUCER;
+	options.bits = 4;
+	options.node = QUOIT_NODE_AUTO;
+	options.waits = options.trusted = true;
+	CHECK(!parcels_create(&options, &p, nullptr));
+	if (!p)
+		return;
+	options.role = QUOIT_SHRING_CONSUMER;
+	CHECK(!parcels_attach(fds, quoit_shring_fds(&p->ring, fds), &options, &c, nullptr));
+	if (c) {
+		CHECK(parcels_send_all(p, three, 3) && parcels_send_one(p, &three[0]));
+		CHECK(!parcels_send_wait(p, three, 1, &how));
+		CHECK(!parcels_recv_wait(c, got, 3, &how, &n) && n == 3 && got[2].is(2));
+		CHECK(parcels_readable(c, &n)->is(0) && n == 2);
+		parcels_advance(c, 2);
+		slots = parcels_reserve(p, 1, &n);
+		CHECK(slots && n == 1);
+		*slots = make(7);
+		parcels_commit(p, 1);
+		CHECK(parcels_recv_one(c, got) && got[0].is(7));
+		CHECK(parcels_send(p, three, 2) == 2 && parcels_recv(c, got, 3) == 2);
+		quoit_shring_close(&p->ring);
+		CHECK(quoit_shring_wait_data(&c->ring, &how) == -108); /* -ESHUTDOWN */
+	}
+	parcels_destroy(c);
+	parcels_destroy(p);
+}
+
 void bells()
 {
 	static quoit_notifier bell;
@@ -400,6 +441,7 @@ int main()
 	part("pools of one owner", pools_of_one_owner);
 	part("pools of many threads, buffers", pools_of_many);
 	part("a notifier", bells);
+	part("a ring between processes", between_processes);
 	part("MPMC: two threads on each side", mpmc_jobs);
 	return failures != 0;
 }

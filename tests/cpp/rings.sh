@@ -51,9 +51,10 @@ refused()
 	command -v "$compiler" >/dev/null || return
 	for use in 'QUOIT_SPSC(q, ITEM)' 'QUOIT_MPSC(q, ITEM)' 'QUOIT_SPMC(q, ITEM)' \
 		'QUOIT_MPMC(q, ITEM)' 'QUOIT_FIXED_POOL(q, ITEM, 8)' \
-		'QUOIT_SHARED_POOL(q, ITEM, 8)'; do
+		'QUOIT_SHARED_POOL(q, ITEM, 8)' 'QUOIT_SHRING(q, ITEM)'; do
 		printf '#include <%s>\n' string quoit/rings/{typed,typed_mpsc}.h \
-			quoit/rings/{typed_shared,fixed_pool,shared_pool}.h >"$scratch/item.cc"
+			quoit/rings/{typed_shared,fixed_pool,shared_pool,typed_shring}.h \
+			>"$scratch/item.cc"
 		echo "$use;" >>"$scratch/item.cc"
 		if ! parses "$compiler" int || parses "$compiler" std::string ||
 			! grep -q 'byte by byte' "$scratch/errors"; then

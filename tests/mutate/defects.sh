@@ -280,6 +280,103 @@ defect "D-33: buffers that share lines" rings/test_buffer_pool rings/buffer_pool
 	'(o->slab_bytes + l->align_bytes - 1) & ~(l->align_bytes - 1)' \
 	'(o->slab_bytes + 7) & ~(size_t)7'
 
+defect "D-34: a wake that leaves the word as it was" rings/test_shring_wait rings/shring_bell.c \
+	'		(void)quoit_add(ring->seq, 1);' ''
+
+defect "D-34: a sleep that was ended is not told from the next" rings/test_shring_wait \
+	rings/shring_wait.h '	ring->asleep += QUOIT_SHRING_SLEEP_STEP;' ''
+
+defect "D-34: a new owner counts its sleeps from the first" rings/test_shring_wait rings/shring.h \
+	'quoit_load(ring->waiters) & ~QUOIT_SHRING_ASLEEP;' '0;'
+
+defect "D-34: futexes of one process" rings/test_shring_process numa/sys_shared_internal.h \
+	'word, FUTEX_WAKE, (long)most' 'word, FUTEX_WAKE_PRIVATE, (long)most'
+
+defect "D-34: a close that wakes nobody" rings/test_shring_wait rings/shring_bell.c \
+	'	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* whatever' '	/* whatever'
+
+defect "D-34: a bell that is waited for" rings/test_shring_hostile rings/shring_bell.c \
+	'	if (quoit__sys_is_blocking(bell) != 0) {' '	if (false) {'
+
+defect "D-35: a look at the clock for each commit" rings/test_shring_hot rings/shring.h \
+	'	const uint64_t tail = ring->mine;' \
+	'	const uint64_t tail = ring->mine;
+
+	quoit_store(ring->beat, quoit_deadline_ns(0));'
+
+defect "D-36: a mask that nobody compares" rings/test_shring_attach rings/shring_check.c \
+	'	       id->mask == id->capacity - 1 && ' '	       '
+
+defect "D-36: a size that is believed" rings/test_shring_attach rings/shring_check.c \
+	'	if (id->total_size != size->bytes || needed > size->bytes ||
+	    size->bytes - needed >= size->page_bytes)' \
+	'	if (needed > id->total_size)'
+
+defect "D-37: a ring that is not sealed" rings/test_shring rings/shring_create.c \
+	'? SHRING_SEALS
+							 : SHRING_SEALS_HARDENED);' \
+	'? 0
+							 : SHRING_SEALS_HARDENED);'
+
+defect "D-37: seals that nobody asks for" rings/test_shring_attach rings/shring_check.c \
+	'	if ((seals & wanted) != wanted)' '	if (false)'
+
+defect "D-38: a tail that is believed" rings/test_shring_hostile rings/shring.h \
+	'tail - ring->seen > ring->mask + 1 - (ring->seen - ring->mine)' 'false'
+
+defect "D-38: a head that is believed" rings/test_shring_hostile rings/shring.h \
+	'head - ring->seen > ring->published - ring->seen' 'false'
+
+defect "D-38: a position of our own that is read back" rings/test_shring_hostile \
+	rings/shring.h \
+	'	const uint64_t head = ring->mine + n;' \
+	'	const uint64_t head = quoit_load(ring->index) + n;'
+
+defect "D-39: anybody is read in place" rings/test_shring rings/shring_create.c \
+	'(o->role == QUOIT_SHRING_PRODUCER || o->trusted)' 'true'
+
+defect "D-39: a hardened ring is read in place" rings/test_shring_hardened \
+	rings/shring_create.c \
+	'	ring->in_place = !hardened && ' '	(void)hardened;
+	ring->in_place = '
+
+defect "D-40: who is idle is dead" rings/test_shring_role rings/shring_claim.c \
+	'	if (locked == 0)' \
+	'	if (locked == 0 || is_stale(ring, 10000000))' \
+	rings/shring_claim.c 'static enum quoit_shring_peer dead_or_alive' \
+	'static bool is_stale(struct quoit_shring *ring, uint64_t stale_ns);
+
+static enum quoit_shring_peer dead_or_alive'
+
+defect "D-40: a pidfd that nobody looks at" rings/test_shring_role rings/shring_claim.c \
+	'	if (ring->home.pidfd >= 0 && quoit__sys' '	if (false && quoit__sys'
+
+defect "D-41: a generation that nobody compares" rings/test_shring_role rings/shring_check.c \
+	'	if (o->generation && id->generation' '	if (false && id->generation'
+
+defect "D-41: a generation that is always 1" rings/test_shring_role rings/shring_create.c \
+	'	ring->home.id.generation++;' ''
+
+defect "D-42: a role for everybody" rings/test_shring_role rings/shring_claim.c \
+	'	rc = quoit__sys_lock_byte(claim, quoit__shring_lock_at(ring->role), F_WRLCK);' \
+	'	rc = 0;'
+
+defect "D-42: a new owner begins at 0" rings/test_shring_role rings/shring_create.c \
+	'produces ? tail : head, produces ? head : tail);' '0, 0);'
+
+defect "D-43: a descriptor that stays open" rings/test_shring rings/shring_create.c \
+	'	close_if(home->fd);
+' ''
+
+defect "D-43: the descriptor of the caller" rings/test_shring rings/shring_create.c \
+	'	int rc = quoit__sys_duplicate(fds[0]);' '	int rc = fds[0];'
+
+defect "D-44: bits that nobody limits" rings/test_shring rings/shring_check.c \
+	'	if (!o->bits || o->bits > QUOIT_SHRING_BITS_MAX)' '	if (!o->bits)'
+
+defect "D-45: who attaches waits at each first touch" rings/test_shring rings/shring_memory.c \
+	'	rc = bring_in(ring, at, bytes, writable, o, why);' '	rc = 0;'
+
 defect "D-46: descriptors that survive an exec" io/test_fd_pass io/kernel_internal.h \
 	'MSG_DONTWAIT | MSG_CMSG_CLOEXEC' 'MSG_DONTWAIT'
 

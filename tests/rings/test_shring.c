@@ -419,6 +419,7 @@ static void the_ring_owns_duplicates_and_closes_them(void **state)
 	assert_int_equal(words_attach(mine, 3, &options, &c, NULL), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(close(mine[i]), 0); /* the caller's, at once */
+	assert_true(fcntl(quoit_shring_fd(&c->ring), F_GETFD) >= 0);
 	assert_true(words_send_one(p, &item));
 	words_destroy(p); /* the file lives with its last side: B179 */
 	assert_true(words_recv_one(c, &out));
