@@ -240,7 +240,8 @@ QUOIT_RT_WAKES QUOIT_HOT void quoit_shring_notify(struct quoit_shring *ring)
 /*
  * Let no new reservation succeed, and wake the peer to tell it. The consumer still gets what was
  * published: close after the last commit. Either side may; nothing opens a closed ring but reset.
- * Thread: any of this side.   Cost: a system call or two.
+ * Thread: any of this side; its own that sleeps wakes too, within a second if it was just about to.
+ * Cost: some system calls.
  */
 void quoit_shring_close(struct quoit_shring *ring);
 

@@ -12,9 +12,8 @@
 #include <quoit/rings/shring_wait.h>
 
 /* One bell is enough: a full counter is readable, and what it says is not believed. */
-static void ring_bell(struct quoit_shring *ring)
+static void ring_bell(struct quoit_shring *ring, int bell)
 {
-	const int bell = ring->home.bells[ring->role == QUOIT_SHRING_CONSUMER];
 	const uint64_t one = 1;
 	ssize_t wrote;
 
@@ -38,7 +37,7 @@ void quoit__shring_stir(struct quoit_shring *ring, uint32_t kinds)
 		(void)quoit__sys_futex_wake_shared(ring->seq, 1);
 	}
 	if (kinds & QUOIT_SHRING_ASLEEP_BELL)
-		ring_bell(ring);
+		ring_bell(ring, quoit_shring_peer_bell(ring));
 }
 
 void quoit_shring_hush(struct quoit_shring *ring)
@@ -50,8 +49,11 @@ void quoit_shring_hush(struct quoit_shring *ring)
 
 void quoit_shring_close(struct quoit_shring *ring)
 {
-	ring->closed = 1;
+	quoit_store(&ring->closed, 1u);
 	quoit_store_release(ring->own_closed, 1); /* close: pairs with quoit_shring_is_closed() */
 	quoit__shring_fence(ring);
 	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* whatever it says: it may be lying */
+	/* And our own thread, if it is another: its futex's word is not ours to change. */
+	(void)quoit__sys_futex_wake_shared(ring->peer_seq, 1);
+	ring_bell(ring, quoit_shring_bell(ring));
 }

@@ -447,12 +447,14 @@ static void begin_anew(struct quoit_shring *ring)
 	ring->home.id.generation++;
 	own->head = own->tail = 0;
 	own->producer_closed = own->consumer_closed = 0;
+	own->producer_owner = own->consumer_owner = 0;
 	quoit_store(&own->id.generation, ring->home.id.generation);
 	ring->closed = ring->leased = 0;
 	ring->error = 0;
 	ring->why = (struct quoit_reason){0};
 	ring->home.met = false;
 	quoit__shring_bind(ring, own, own, 0, 0);
+	set_owner(ring, ring->home.pid);
 }
 
 int quoit_shring_reset(struct quoit_shring *ring, struct quoit_reason *why)

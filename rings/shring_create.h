@@ -155,7 +155,7 @@ enum quoit_shring_peer {
 
 /*
  * Let the peer's death be seen by this too: a pidfd, from quoit_peer_pidfd() or SCM_PIDFD. The ring
- * takes a dup; -1 takes it away again.
+ * takes a dup; -1 takes it away again. Who takes the role over after a death needs another.
  * Errors: those of fcntl(2).
  */
 QUOIT_MUST_CHECK int quoit_shring_set_peer(struct quoit_shring *ring, int pidfd);

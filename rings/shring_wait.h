@@ -82,6 +82,31 @@ QUOIT_RT_WAITFREE QUOIT_HOT int quoit_shring_bell(const struct quoit_shring *rin
 	return ring->home.bells[ring->role == QUOIT_SHRING_PRODUCER];
 }
 
+/* The peer's, which this side rings; or -1. The ring's as well. */
+QUOIT_RT_WAITFREE QUOIT_HOT int quoit_shring_peer_bell(const struct quoit_shring *ring)
+{
+	return ring->home.bells[ring->role == QUOIT_SHRING_CONSUMER];
+}
+
+/*
+ * quoit_shring_notify() for who rings by other means, such as a write of its io_uring, which never
+ * waits: true if quoit_shring_peer_bell() has to be rung now. A peer that sleeps on a futex has
+ * been woken already.
+ * Cost: a full fence and a load.
+ */
+QUOIT_RT_WAKES QUOIT_HOT bool quoit_shring_owes_bell(struct quoit_shring *ring)
+{
+	uint32_t kinds;
+
+	if (!ring->peer_waiters)
+		return false;
+	quoit__shring_fence(ring);
+	kinds = quoit__shring_owed(ring);
+	if (kinds & QUOIT_SHRING_ASLEEP_FUTEX)
+		quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP_FUTEX);
+	return (kinds & QUOIT_SHRING_ASLEEP_BELL) != 0;
+}
+
 /* Take all bells, so that it is no longer readable. Never blocks. Cost: a system call. */
 void quoit_shring_hush(struct quoit_shring *ring);
 

@@ -281,6 +281,7 @@ static void a_ring_begun_anew_is_of_the_next_generation(void **state)
 	assert_int_equal(quoit_shring_reset(&pair.p->ring, NULL), 0);
 	assert_int_equal(quoit_shring_generation(&pair.p->ring), 2);
 	assert_false(quoit_shring_is_closed(&pair.p->ring));
+	assert_int_equal(quoit_shring_peer_state(&pair.p->ring, 0), QUOIT_SHRING_ABSENT);
 	options.generation = 1;
 	assert_int_equal(attach_rc(pair.p, options, &c), -ESTALE);
 	options.generation = 2;

@@ -173,6 +173,20 @@ static void a_close_wakes_the_other_side(void **state)
 	}
 }
 
+static void a_close_ends_the_sleep_of_another_thread_of_this_side(void **state)
+{
+	(void)state;
+	for (enum way way = 0; way < WAYS; way++) {
+		struct shring_pair pair = begin(way);
+		struct sleeper c = {.q = pair.c, .timeout_ns = QUOIT_FOREVER};
+
+		fall_asleep(&c);
+		quoit_shring_close(&pair.c->ring);
+		wakes_at_once(&c, -ESHUTDOWN);
+		shring_end(&pair);
+	}
+}
+
 static void who_leaves_wakes_the_other_side(void **state)
 {
 	(void)state;
@@ -264,6 +278,29 @@ static void one_sleep_is_woken_once(void **state)
 	quoit_shring_disarm(&pair.c->ring);
 	assert_int_equal(pair.p->ring.bells_rung, 2);
 	assert_int_equal(pair.p->ring.bells_saved, 2);
+	shring_end(&pair);
+}
+
+/* Whoever rings by other means is told when to, once. */
+static void a_bell_may_be_rung_by_its_producer_itself(void **state)
+{
+	struct shring_pair pair = begin(BY_BOTH), mute = begin(BY_FUTEX);
+	size_t n;
+
+	(void)state;
+	assert_non_null(words_reserve(pair.p, 2, &n));
+	quoit_shring_commit_later(&pair.p->ring, 1);
+	quoit_shring_publish(&pair.p->ring);
+	assert_false(quoit_shring_owes_bell(&pair.p->ring));
+	quoit_shring_arm(&pair.c->ring);
+	assert_true(quoit_shring_owes_bell(&pair.p->ring));
+	assert_false(quoit_shring_owes_bell(&pair.p->ring));
+	assert_int_equal(pair.p->ring.home.bells[0], quoit_shring_peer_bell(&pair.p->ring));
+	assert_int_equal(pair.c->ring.home.bells[1], quoit_shring_peer_bell(&pair.c->ring));
+	quoit__shring_arm(&mute.c->ring, QUOIT_SHRING_ASLEEP_FUTEX);
+	assert_false(quoit_shring_owes_bell(&mute.p->ring));
+	assert_int_equal(quoit__shring_key(&mute.c->ring), 1); /* woken */
+	shring_end(&mute);
 	shring_end(&pair);
 }
 
@@ -458,10 +495,12 @@ int main(void)
 		TEST(what_is_sent_wakes_a_sleeping_consumer),
 		TEST(what_is_freed_wakes_a_sleeping_producer),
 		TEST(a_close_wakes_the_other_side),
+		TEST(a_close_ends_the_sleep_of_another_thread_of_this_side),
 		TEST(who_leaves_wakes_the_other_side),
 		TEST(a_wait_ends_at_its_deadline),
 		TEST(kinds_that_do_not_sleep_need_no_way_to),
 		TEST(one_sleep_is_woken_once),
+		TEST(a_bell_may_be_rung_by_its_producer_itself),
 		TEST(a_wake_between_the_look_and_the_sleep_is_not_lost),
 		TEST(the_sleeps_of_a_role_are_counted_across_its_owners),
 		TEST(what_was_committed_later_is_published_before_its_producer_waits),
