@@ -94,7 +94,7 @@ QUOIT_RT_WAITFREE QUOIT_HOT int quoit_shring_peer_bell(const struct quoit_shring
  * been woken already.
  * Cost: a full fence and a load.
  */
-QUOIT_RT_WAKES QUOIT_HOT bool quoit_shring_owes_bell(struct quoit_shring *ring)
+QUOIT_RT_WAKES_LOCKFREE QUOIT_HOT bool quoit_shring_owes_bell(struct quoit_shring *ring)
 {
 	uint32_t kinds;
 

@@ -13,6 +13,7 @@
 #include <quoit/rings/mpsc_wait.h>
 #include <quoit/rings/notifier.h>
 #include <quoit/rings/shared_pool.h>
+#include <quoit/rings/typed_shring.h>
 #include <quoit/rings/u64.h>
 #include <quoit/runtime/quoit.h>
 
@@ -25,5 +26,6 @@ QUOIT_SPSC(spsc_of_orders, struct order);
 QUOIT_MPSC(mpsc_of_orders, struct order);
 QUOIT_SPMC(spmc_of_orders, struct order);
 QUOIT_MPMC(mpmc_of_orders, struct order);
+QUOIT_SHRING(shring_of_orders, struct order);
 QUOIT_FIXED_POOL(fixed_pool_of_orders, struct order, 300);
 QUOIT_SHARED_POOL(shared_pool_of_orders, struct order, 300);
