@@ -15,11 +15,12 @@ snprintf vsnprintf strerror qsort inet_ntop inet_pton getrlimit uname sysconf
 memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strnlen strrchr strspn strstr
 strtol strtoll strtoul strtoull sigaddset sigemptyset __divti3 secure_getenv"
 # quoit_run(), embedding, outsiders, signals, real-time pools, rings that threads wait on, and
-# descriptors that go from process to process.
+# descriptors and rings between processes.
 never="accept4 connect fchmod flock fstatat geteuid getrandom getsockopt openat ppoll recvmsg
 renameat2 sendmsg unlinkat fcntl fstat getpeername poll signalfd epoll_create1 epoll_ctl epoll_wait
 pthread_sigmask pthread_mutex_trylock pthread_mutexattr_init pthread_mutexattr_setprotocol
-pthread_mutexattr_destroy pthread_self"
+pthread_mutexattr_destroy pthread_self fallocate fstatfs ftruncate memfd_create pread preadv2
+readlink"
 
 simulated=$(sed -n 's/^SIM_SEAM.[^,]*, \([a-z0-9_]*\),.*/\1/p' "$here/seam.h")
 [ -f "$library" ] || { echo "not ok - $library is not there: make lib"; exit 1; }
