@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <sys/resource.h>
+
 #include "shring_checks.h"
 
 #define PRODUCER shring_of(QUOIT_SHRING_PRODUCER)
@@ -465,6 +467,15 @@ static void a_consumer_that_closes_stops_its_producer(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fds_count, fds_none_is_left)
 
+/* Where a limit of ours is gone, the kernel's stops what would take all memory of the machine. */
+static int limit_files(void **state)
+{
+	const struct rlimit limit = {(rlim_t)1 << 30, (rlim_t)1 << 30};
+
+	(void)state;
+	return setrlimit(RLIMIT_FSIZE, &limit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,5 +499,5 @@ int main(void)
 		TEST(a_consumer_that_closes_stops_its_producer),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, limit_files, NULL);
 }
