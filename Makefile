@@ -405,6 +405,7 @@ $(O)/$(rtm): $(call object,$(wildcard tests/rtm/*.c)) $(LIBRARY)
 	$(Q)$(call link)
 
 include tests/steady/steady.mk
+include tests/shared/shared.mk
 
 # What runs inside machines with several nodes that tests/vm/run.sh emulates: one program that knows
 # how the machine was made, and unit tests of what touches cpus, nodes or their memory.
@@ -421,16 +422,17 @@ $(O)/$(guest): $(call object,$(wildcard tests/vm/*.c)) $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(call link)
 
-every_test := $(cmocka) $(stress) $(soak) $(rtm) $(steady) $(bench) $(tools) $(guest)
+every_test := $(cmocka) $(stress) $(soak) $(rtm) $(steady) $(shared) $(bench) $(tools) $(guest)
 
 tests: $(every_test:%=$(O)/%) ## Build all test programs of one VARIANT
 
 # What `make test` needs of each variant.
 .PHONY: tests-asan tests-tsan tests-release
-tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools) $(sim) $(rtm)) examples
+tests-asan:    $(patsubst %,$(O)/%,$(unit) $(tools) $(sim) $(rtm) $(shared_asan)) examples
 tests-tsan:    $(patsubst %,$(O)/%,$(threaded) $(soak) $(rtm))
 tests-release: $(include_root)/config.h all \
-               $(patsubst %,$(O)/%,$(stress) $(soak) $(rtm) $(steady) $(e2e) $(tools))
+               $(patsubst %,$(O)/%,$(stress) $(soak) $(rtm) $(steady) $(shared_release) \
+                 $(e2e) $(tools))
 
 # $(call run,NAME,PROGRAMS): a program stands below build/VARIANT/, a script in the tree.
 run     = @O=build/release tests/support/run-tests.sh --name $(1) $(call limited,$(2))
@@ -445,7 +447,8 @@ endif
 everything = tests/lint/tidy.sh $(unit:%=build/asan/%) $(threaded:%=build/tsan/%) \
              $(soak:%=build/tsan/%) $(stress:%=build/release/%) $(soak:%=build/release/%) \
              $(rtm:%=build/asan/%) $(rtm:%=build/tsan/%) $(rtm:%=build/release/%) \
-             $(steady:%=build/release/%) build/model/$(model) build/asan/$(sim) \
+             $(steady:%=build/release/%) $(shared_release:%=build/release/%) \
+             $(shared_asan:%=build/asan/%) build/model/$(model) build/asan/$(sim) \
              $(e2e:%=build/release/%) $(scripts)
 
 test: $(if $(T),test-one,test-all) ## Lint, unit tests with sanitizers, end to end; T=rings/spsc
