@@ -431,8 +431,7 @@ void quoit_shring_destroy(struct quoit_shring *ring)
 		return;
 	QUOIT_ASSERT(ring->home.magic == HOME_MAGIC);
 	if (ring->home.pid == quoit__sys_getpid()) {
-		set_owner(ring, 0);
-		quoit__shring_disclaim(ring);
+		quoit__shring_disclaim(ring); /* the name stays: it tells that we were there */
 		quoit__shring_fence(ring);
 		quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* so that it sees us gone */
 	}
@@ -443,9 +442,11 @@ void quoit_shring_destroy(struct quoit_shring *ring)
 static void begin_anew(struct quoit_shring *ring)
 {
 	struct quoit_shring_header *const own = own_header(ring);
+	const uint64_t at = quoit_load(&own->tail);
 
 	ring->home.id.generation++;
-	own->head = own->tail = 0;
+	/* By one store: who dies in here leaves a ring as it was, or an empty one. */
+	quoit_store_release(&own->head, at);
 	own->producer_closed = own->consumer_closed = 0;
 	own->producer_owner = own->consumer_owner = 0;
 	quoit_store(&own->id.generation, ring->home.id.generation);
@@ -453,7 +454,7 @@ static void begin_anew(struct quoit_shring *ring)
 	ring->error = 0;
 	ring->why = (struct quoit_reason){0};
 	ring->home.met = false;
-	quoit__shring_bind(ring, own, own, 0, 0);
+	quoit__shring_bind(ring, own, own, at, at);
 	set_owner(ring, ring->home.pid);
 }
 

@@ -168,7 +168,7 @@ static int wait_long(struct letters *q, size_t want)
 {
 	const bool sleeps = q->ring.peer_waiters != NULL;
 	const struct quoit_wait how =
-		quoit_wait_for(sleeps ? QUOIT_WAIT_PHASED : QUOIT_WAIT_YIELD, HANG_NS);
+		quoit_wait_for(sleeps ? QUOIT_WAIT_PHASED : QUOIT_WAIT_SPIN, HANG_NS);
 
 	return q->ring.role == QUOIT_SHRING_CONSUMER
 		       ? quoit_shring_wait_data(&q->ring, &how)
