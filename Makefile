@@ -373,13 +373,16 @@ $(O)/$(sim): $(call object,$(wildcard tests/sim/*.c)) $(LIBRARY)
 	$(Q)$(call link)
 
 # Under libFuzzer, which has a main of its own. See tests/fuzz/fuzz.sh.
-fuzz := tests/fuzz/topology tests/fuzz/idset tests/fuzz/control tests/fuzz/seeds
+fuzz := $(patsubst %,tests/fuzz/%,topology idset control shring seeds)
 
 LDFLAGS_tests/fuzz/topology := -fsanitize=fuzzer -Wl,--wrap=open,--wrap=read,--wrap=close
 LDFLAGS_tests/fuzz/idset    := -fsanitize=fuzzer
 LDFLAGS_tests/fuzz/control  := -fsanitize=fuzzer -Wl,--wrap=close
+LDFLAGS_tests/fuzz/shring   := -fsanitize=fuzzer
 
 $(O)/tests/fuzz/control: $(call object,io/fd_pass.c io/hello.c)
+$(O)/tests/fuzz/shring: $(call object,$(wildcard rings/shring*.c) rings/abi.c \
+                           rings/wait.c)
 
 $(fuzz:%=$(O)/%): $(O)/%: $(O)/obj/%.o $(call object,$(filter numa/%,$(sources)))
 	$(call say,LINK,$@)
@@ -509,7 +512,7 @@ sim: ## The whole on a simulated kernel that fails in every way (SEEDS=2000)
 	@build/sim/$(sim) --faults
 
 fuzz: export FUZZ_S ?= 60
-fuzz: ## Topology loader, list parser, received control data under libFuzzer (FUZZ_S=60)
+fuzz: ## Topology loader, lists, control data, foreign rings under libFuzzer (FUZZ_S=60)
 	+@MAKE='$(MAKE) $(jobs)' bash tests/fuzz/fuzz.sh
 
 test-numa: ## The library on machines with several nodes, emulated (MACHINES='pair' KERNELS=trixie)

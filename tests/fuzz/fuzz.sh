@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Feeds the topology loader, the list parser and the reader of control data what no kernel writes,
-# for FUZZ_S seconds in all.
+# Feeds the topology loader, the list parser, the reader of control data and rings from other
+# processes what no kernel and no decent peer writes, for FUZZ_S seconds in all.
 #
 #   fuzz.sh            (make fuzz FUZZ_S=600)
 #
@@ -16,8 +16,8 @@ export LC_ALL=C
 cd "$(dirname "$0")/../.." || exit 2
 seconds=${FUZZ_S:-60}
 place=build/fuzz
-# Of eight parts of the time: a root has many files, a list and a message are short.
-shares="topology=6 idset=1 control=1"
+# Of ten parts of the time: a root has many files, a list and a message are short.
+shares="topology=6 idset=1 control=1 shring=2"
 
 skip()
 {
@@ -51,7 +51,7 @@ status=0
 started=$SECONDS
 for share in $shares; do
 	name=${share%=*}
-	time=$((seconds * ${share#*=} / 8))
+	time=$((seconds * ${share#*=} / 10))
 	options=(-max_total_time=$((time > 0 ? time : 1)) -timeout=10 -rss_limit_mb=1024
 		-max_len=8192 -print_final_stats=1 -artifact_prefix="$place/findings/$name-")
 	[ ! -f "tests/fuzz/$name.dict" ] || options+=(-dict="tests/fuzz/$name.dict")

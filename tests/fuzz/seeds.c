@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * seeds.c - what the fuzzers begin with: every machine of the unit tests as one text, and their
- * lists; a good hello with descriptors.
+ * lists; a good hello with descriptors; a good ring.
  *
- *     seeds FOLDER         writes FOLDER/topology/NAME, FOLDER/idset/NUMBER, FOLDER/control/hello
+ *     seeds FOLDER         writes FOLDER/topology/NAME, FOLDER/idset/NUMBER, FOLDER/control/hello,
+ *                          FOLDER/shring/ROLE
  */
 #include <ftw.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 
 #include <quoit/io/hello.h>
 #include <quoit/numa/idset.h>
+#include <quoit/rings/shring_layout.h>
 
 #include "numa/machines.h"
 
@@ -87,6 +89,33 @@ static void write_hello(void)
 	end(file);
 }
 
+/* As shring.c reads it: a ring that fills a page, with a little in it, and a script of any bytes.
+ */
+static void write_ring(const char *name, int options)
+{
+	struct quoit_shring_header header = {.tail = 5, .head = 2};
+	FILE *const file = create("shring", name);
+
+	header.id = (struct quoit_shring_id){
+		.magic = QUOIT_SHRING_MAGIC,
+		.version = QUOIT_SHRING_VERSION,
+		.bits = 6,
+		.capacity = 64,
+		.mask = 63,
+		.slot_bytes = 56,
+		.header_size = QUOIT_SHRING_HEADER,
+		.total_size = 4096,
+		.generation = 1,
+		.slot_align = 8,
+		.flags = QUOIT_SHRING_FLAG_WAITS,
+	};
+	fputc(options, file);
+	fwrite(&header, sizeof header, 1, file);
+	for (unsigned i = 0; i < 1024; i++)
+		fputc((int)(i * 167 + i / 7), file);
+	end(file);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -105,6 +134,9 @@ int main(int argc, char **argv)
 		fake_root_remove(&root);
 	}
 	write_hello();
+	write_ring("consumer", 0);
+	write_ring("producer", 1);
+	write_ring("trusting-consumer", 2);
 	printf("%zu machines, %u lists\n", MACHINES, lists);
 	return 0;
 }

@@ -3,14 +3,19 @@
 # shared.mk - rings between processes that do not trust each other. Read by the Makefile, whose
 # words it uses. tests/shared/NAME.c is a program made of all files there that begin with NAME.
 
-shared_programs := kill
+shared_programs := kill hostile soak
 shared          := $(shared_programs:%=tests/shared/%)
 
 # Only in release are the instructions those that ship; only the sanitizers see what is out of range.
-shared_release := tests/shared/kill
-shared_asan    :=
+shared_release := tests/shared/kill tests/shared/soak
+shared_asan    := tests/shared/hostile
 
-TIMEOUT_tests/shared/kill := 180
+TIMEOUT_tests/shared/kill    := 180
+TIMEOUT_tests/shared/hostile := 180
+TIMEOUT_tests/shared/soak    := 180
+
+# Every mapping of a file gets pages around it that cannot be touched.
+LDFLAGS_tests/shared/hostile := -Wl,--wrap=mmap,--wrap=munmap
 
 define shared_program
 $(O)/$(1): $(call object,$(wildcard $(1)*.c)) $(support) $(LIBRARY)
@@ -26,4 +31,15 @@ kill: ## Death at every machine instruction of a ring's calls; 1000 at any momen
 	$(call again,release) build/release/tests/shared/kill
 	@build/release/tests/shared/kill
 
-.PHONY: kill
+hostile: export HOSTILE_HEADERS ?= 10000000
+hostile: export HOSTILE_RECEIVES ?= 100000000
+hostile: ## A ring's peer that lies: ten million headers, a scribbler (HOSTILE_RECEIVES SEED)
+	$(call again,asan) build/asan/tests/shared/hostile
+	@build/asan/tests/shared/hostile
+
+soak-shared: export SOAK_COUNT ?= 1000000000
+soak-shared: ## A thousand million numbers from process to process (SOAK_COUNT WAY=futex SEED)
+	$(call again,release) build/release/tests/shared/soak
+	@build/release/tests/shared/soak
+
+.PHONY: kill hostile soak-shared
