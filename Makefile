@@ -346,7 +346,7 @@ $(O)/obj/tests/model/targets/%.o: include_also = -Itests -DQUOIT_MODEL='<model/h
 
 # Of rings/, what is not inline; the kernel, the memory and the mutexes are the checker's.
 model_rings := abi crowd directory lane lane_wait metrics mpmc mpmc_search mpsc mpsc_place \
-               mpsc_status shared_wait spmc spsc_wait wait
+               mpsc_status shared_wait shring_bell shring_wait spmc spsc_wait wait
 
 ifeq ($(VARIANT),model)
 $(O)/obj/rings/%.o: include_also = -Itests -DQUOIT_MODEL='<model/hooks.h>' -fsanitize=thread \

@@ -16,6 +16,9 @@ static struct model_site ring_site = {
 static struct model_site wait_site = {"model_wait", __FILE__, "bell", __LINE__, MODEL_WAIT, 0, 0,
 				      false,	    false,    NULL};
 
+static struct model_site hush_site = {"model_hush", __FILE__, "bell", __LINE__, MODEL_RING, 0, 0,
+				      false,	    false,    NULL};
+
 static struct quoit_wake never_armed;
 
 /* In the place of rings/notify.c. */
@@ -42,6 +45,15 @@ void model_wait(const struct quoit_notify *notify)
 	model__trace(&wait_site, "wants to sleep on bell %u", bell);
 	model__reach(&wait_site, (struct step){(uint8_t)(OBJECT_BELL + bell), false});
 	model__trace(&wait_site, "woken by bell %u", bell);
+	model.rung[bell] = false;
+}
+
+void model_hush(const struct quoit_notify *notify)
+{
+	const unsigned bell = (unsigned)notify->fd % MODEL_BELLS;
+
+	model__reach(&hush_site, (struct step){(uint8_t)(OBJECT_BELL + bell), false});
+	model__trace(&hush_site, "hushes bell %u", bell);
 	model.rung[bell] = false;
 }
 

@@ -50,6 +50,7 @@ static const struct model_case *const tables[] = {
 	model_outsider_cases,
 	model_stop_cases,
 	model_rtm_cases,
+	model_shring_cases,
 	NULL,
 };
 /* clang-format on */

@@ -98,6 +98,7 @@ extern const struct model_case model_crowd_cases[];
 extern const struct model_case model_outsider_cases[];
 extern const struct model_case model_stop_cases[];
 extern const struct model_case model_rtm_cases[];
+extern const struct model_case model_shring_cases[];
 
 /* Does it hold? If not, the execution ends as a violation that says `what`. */
 #define model_check(condition, what) ((condition) ? (void)0 : model_violated(what))
@@ -111,6 +112,9 @@ unsigned model_pick(unsigned n);
 
 /* Sleep until the notifier's bell rings; a bell that has rung since the last wait counts. */
 void model_wait(const struct quoit_notify *notify);
+
+/* Take its bell down without waiting, as who reads an eventfd does. */
+void model_hush(const struct quoit_notify *notify);
 
 /* In setup(): memory for what the sources under test allocate, a part of the shared structure. */
 void model_arena(void *memory, size_t bytes);
