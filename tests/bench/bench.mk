@@ -92,8 +92,12 @@ bench-copy: ## Each copy, fill and prefetch helper against what one would write 
 	$(call again,release) build/release/tests/bench/copy
 	@build/release/tests/bench/copy
 
+bench-shared: ## A ring between two processes against one between threads (ROUNDS=9 CELL=copy)
+	$(call again,release) build/release/tests/bench/shring
+	@build/release/tests/bench/shring $(or $(ROUNDS),9) $(CELL)
+
 bench-pool: ## Cost of a buffer on one core and between two, against malloc
 	$(call again,release) build/release/tests/bench/pool
 	@build/release/tests/bench/pool
 
-.PHONY: bench-net bench-loop bench-rings bench-copy bench-pool bench-numa
+.PHONY: bench-net bench-loop bench-rings bench-copy bench-pool bench-shared bench-numa
