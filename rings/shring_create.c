@@ -445,7 +445,8 @@ static void begin_anew(struct quoit_shring *ring)
 	const uint64_t at = quoit_load(&own->tail);
 
 	ring->home.id.generation++;
-	/* By one store: who dies in here leaves a ring as it was, or an empty one. */
+	/* By one store: who dies in here leaves a ring as it was, or an empty one.
+	 * free: pairs with quoit__shring_freed() */
 	quoit_store_release(&own->head, at);
 	own->producer_closed = own->consumer_closed = 0;
 	own->producer_owner = own->consumer_owner = 0;

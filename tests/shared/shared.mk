@@ -6,7 +6,7 @@
 shared_programs := kill hostile soak
 shared          := $(shared_programs:%=tests/shared/%)
 
-# Only in release are the instructions those that ship; only the sanitizers see what is out of range.
+# Only in release are the instructions those that ship; only sanitizers see what is out of range.
 shared_release := tests/shared/kill tests/shared/soak
 shared_asan    := tests/shared/hostile
 
