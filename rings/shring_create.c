@@ -290,6 +290,27 @@ static int map_peer(struct quoit_shring *ring, int fd, size_t bytes,
 	return 0;
 }
 
+static size_t most_bytes(const struct quoit_shring_options *o)
+{
+	return o->most_bytes ? o->most_bytes : QUOIT_SHRING_MOST_BYTES;
+}
+
+/* The slots of our own part are as many as the peer says: it must not take all memory by that. */
+static int check_own_size(const struct quoit_shring *ring, const struct quoit_shring_options *o,
+			  struct quoit_reason *why)
+{
+	const struct quoit_shring_id *const id = &ring->home.id;
+	size_t bytes = 0;
+
+	if (ring->role == QUOIT_SHRING_CONSUMER ||
+	    (!quoit__shring_bytes(id->capacity, id->slot_bytes, &bytes) && bytes <= most_bytes(o)))
+		return 0;
+	return quoit_reason_set(why, -EFBIG,
+				"our part would have %llu items of %u bytes, and %zu bytes are "
+				"allowed: raise options.most_bytes, or have a smaller ring made",
+				(unsigned long long)id->capacity, id->slot_bytes, most_bytes(o));
+}
+
 /* We have been given the other side's part: make ours, which is to be passed back. */
 static int attach_part(struct quoit_shring *ring, const struct quoit_shring_options *o,
 		       struct quoit_reason *why)
@@ -304,7 +325,9 @@ static int attach_part(struct quoit_shring *ring, const struct quoit_shring_opti
 					quoit__shring_role_name(ring->role));
 	ring->home.fd = -1;
 	ring->home.peer_part = given;
-	rc = quoit__shring_claim(ring, given, why);
+	rc = check_own_size(ring, o, why);
+	if (!rc)
+		rc = quoit__shring_claim(ring, given, why);
 	if (!rc)
 		rc = map_peer(ring, given, id->total_size, o, why);
 	if (rc)
@@ -329,8 +352,7 @@ static int attach(struct quoit_shring *ring, const int *fds, size_t fd_count,
 	if (rc < 0)
 		return quoit_reason_set(why, rc, "the ring's descriptor: %s", strerror(-rc));
 	ring->home.fd = rc;
-	rc = quoit__shring_check_file(
-		ring->home.fd, o->most_bytes ? o->most_bytes : QUOIT_SHRING_MOST_BYTES, &size, why);
+	rc = quoit__shring_check_file(ring->home.fd, most_bytes(o), &size, why);
 	if (!rc)
 		rc = quoit__shring_check_id(ring->home.fd, &size, &ring->home.id, why);
 	if (!rc)

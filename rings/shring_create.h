@@ -28,7 +28,7 @@ struct quoit_shring_options {
 	uint32_t bits;		     /* capacity is 1 << bits, 1 to 31; attaching, 0 takes any */
 	size_t slot_bytes;	     /* of one item */
 	size_t slot_align;	     /* of one item, a power of two up to 512; 0 is 1 */
-	size_t most_bytes;	     /* attaching: of a file; 0 is QUOIT_SHRING_MOST_BYTES */
+	size_t most_bytes;	     /* attaching: of each file; 0: QUOIT_SHRING_MOST_BYTES */
 	uint32_t generation;	     /* attaching: the one that was promised; 0 takes any */
 
 	int node;  /* creating: QUOIT_NODE_AUTO, ..._INTERLEAVE or prefer this one; 0 is one */
