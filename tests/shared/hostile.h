@@ -8,6 +8,8 @@
 #include <shared/hostile_play.h>
 #include <stress/stress.h>
 
+#define HOSTILE_MOST ((size_t)65536) /* bytes of a file that we accept */
+
 struct hostile_count {
 	uint64_t headers;
 	uint64_t accepted;

@@ -115,6 +115,7 @@ struct quoit_shring_options hostile_options(enum quoit_shring_role role)
 		.role = role,
 		.slot_bytes = PLAY_SLOT,
 		.slot_align = 8,
+		.most_bytes = HOSTILE_MOST,
 		.node = QUOIT_NODE_AUTO,
 	};
 

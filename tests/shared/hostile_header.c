@@ -45,8 +45,9 @@ static bool is_sound(const struct hostile_file *file, enum quoit_shring_role rol
 
 	if (!id_is_sound(&h->id, file) || h->id.flags & QUOIT_SHRING_FLAG_BELLS)
 		return false;
-	if (h->id.part)
-		return file->hardened && h->id.part == (produces ? 2 : 1);
+	if (h->id.part) /* and then a part of our own is made, of as many slots as it says */
+		return file->hardened && h->id.part == (produces ? 2 : 1) &&
+		       (!produces || h->id.capacity * PLAY_SLOT + 512 <= HOSTILE_MOST);
 	/* Who shall write to it must be able to. */
 	return !file->hardened && h->tail - h->head <= h->id.capacity && !h->consumer_closed &&
 	       !(produces && h->producer_closed);
@@ -105,6 +106,8 @@ static void try_one(struct tape *tape, struct hostile_file *file, hostile_attach
 	int rc;
 
 	hostile_describe(file, PLAY_BITS, PLAY_SLOT);
+	if (file->hardened && o.role == QUOIT_SHRING_PRODUCER)
+		file->header->id.part = QUOIT_SHRING_CONSUMER_PART;
 	spoil(tape, file->header);
 	o.trusted = !file->hardened && tape_below(tape, 2);
 	sound = is_sound(file, o.role);
