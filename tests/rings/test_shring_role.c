@@ -195,6 +195,20 @@ static void a_peer_that_never_came_is_not_dead(void **state)
 	words_destroy(p);
 }
 
+/* Nobody may have looked at it while it was there. */
+static void a_peer_that_came_and_left_between_two_looks_is_dead(void **state)
+{
+	struct words *const p = shring_create(PRODUCER);
+	struct quoit_reason why = {0};
+
+	(void)state;
+	words_destroy(shring_attach(p, CONSUMER));
+	assert_int_equal(quoit_shring_peer_state(&p->ring, 0), QUOIT_SHRING_DEAD);
+	assert_int_equal(quoit_shring_reset(&p->ring, &why), 0);
+	assert_int_equal(quoit_shring_peer_state(&p->ring, 0), QUOIT_SHRING_ABSENT);
+	words_destroy(p);
+}
+
 /* Defect D-40: that it sends nothing is no sign of death, for either side. */
 static void an_idle_peer_is_alive_and_one_that_does_not_beat_is_stale(void **state)
 {
@@ -343,6 +357,7 @@ int main(void)
 		TEST(a_consumer_that_dies_leaves_what_it_had_not_freed),
 		TEST(a_forked_child_does_not_give_its_parents_role_back),
 		TEST(a_peer_that_never_came_is_not_dead),
+		TEST(a_peer_that_came_and_left_between_two_looks_is_dead),
 		TEST(an_idle_peer_is_alive_and_one_that_does_not_beat_is_stale),
 		TEST(a_pidfd_tells_the_death_of_the_peer),
 		TEST(the_memory_goes_with_its_last_user),
