@@ -315,7 +315,7 @@ int quoit__channel_attach(struct quoit_loop *loop, struct quoit_channel *channel
 			   .expects_news = expects_news,
 			   .flush = flush},
 		.loop = loop,
-		.kind = &quoit__channel_kinds[from->kind],
+		.kind = quoit__channel_kinds[from->kind],
 		.ring = from->ring,
 		.slots = from->slots,
 		.item_bytes = from->item_bytes,
@@ -334,6 +334,8 @@ int quoit__channel_attach(struct quoit_loop *loop, struct quoit_channel *channel
 	if (loop->ending)
 		return -ESHUTDOWN;
 	set_options(&c, options, bytes);
+	if (from->kind == QUOIT__CHANNEL_SHRING)
+		c.own.fd = -1; /* it rings a bell of its own in any case: the ring's */
 	*made = c;
 	if (made->own.fd >= 0)
 		rc = open_bell(made);
@@ -357,6 +359,11 @@ int quoit__channel_attach(struct quoit_loop *loop, struct quoit_channel *channel
 bool quoit_channel_is_attached(const struct quoit_channel *channel)
 {
 	return inside_const(channel)->state != QUOIT__CHANNEL_OUT;
+}
+
+int quoit_channel_error(const struct quoit_channel *channel)
+{
+	return inside_const(channel)->error;
 }
 
 uint64_t quoit_channel_processed(const struct quoit_channel *channel)

@@ -18,6 +18,9 @@
  * quoit_notify_nobody (rings/notify.h). A shared ring needs a group (rings/group.h); one that feeds
  * several loops rings the first of them that sleeps, in rotation.
  *
+ * A ring to another process (rings/shring.h) is read in the same way, and its peer is not trusted
+ * here either: see quoit_channel_attach_shring().
+ *
  * A channel ends by itself when its ring has ended: closed, every producer finished, everything
  * read. Or it is detached, at any time, while producers run: what is unread stays in the ring, for
  * another loop perhaps. Either way nobody touches the loop's eventfd any more afterwards (D-10).
@@ -38,6 +41,7 @@
 
 #include <quoit/rings/mpmc.h>
 #include <quoit/rings/mpsc.h>
+#include <quoit/rings/shring.h>
 #include <quoit/rings/spmc.h>
 #include <quoit/runtime/loop.h>
 
@@ -116,6 +120,7 @@ enum {
 	QUOIT__CHANNEL_MPSC,
 	QUOIT__CHANNEL_SPMC,
 	QUOIT__CHANNEL_MPMC,
+	QUOIT__CHANNEL_SHRING,
 };
 
 /*
@@ -183,6 +188,43 @@ static inline QUOIT_MUST_CHECK int quoit_channel_attach_mpmc(
 }
 
 /*
+ * Let a ring that another process writes to feed the loop. This side is its consumer, and the ring
+ * has bells (rings/shring_create.h).
+ *
+ * The loop sleeps on the ring's own eventfd, and on the peer's pidfd if the ring has been given one
+ * by quoit_shring_set_peer() before this call. Handlers get private copies, of up to `batch_items`
+ * and 64 KiB, or of one item if that is larger; in place only where the ring was attached as
+ * `trusted`. Slots are given back after the handler, so what it had not finished when this process
+ * died is read again by the next. A peer that rings for ever costs turns, of which it gets no more
+ * than any other channel.
+ *
+ * The channel ends when there is no producer any more and what it had published is read: then
+ * quoit_channel_error() is 0 if the ring was closed, -EOWNERDEAD if the peer has died or has left
+ * without closing it, -EUCLEAN if it wrote what cannot be, or -ESTALE if others have begun the ring
+ * anew; quoit_shring_why() has the words for the last two. It may be attached again, at once: then
+ * it waits for the next producer. Without a pidfd a death is not noticed before something else
+ * rings. The ring itself stays the user's.
+ *
+ * `own_bell` changes nothing. Owns: the ring, but for what any thread may do with it; it must not be
+ * given another peer meanwhile.
+ * Errors: as quoit_channel_attach_spsc(), -EINVAL for the producer's side or without bells; -ENOBUFS
+ * when the loop has no operation left; -ENOMEM.
+ */
+static inline QUOIT_MUST_CHECK int quoit_channel_attach_shring(
+	struct quoit_loop *loop, struct quoit_channel *channel, struct quoit_shring *ring,
+	const struct quoit_channel_options *options, quoit_channel_fn fn, void *ctx)
+{
+	const struct quoit__channel_source from = {ring, ring, ring->slot_bytes,
+						   QUOIT__CHANNEL_SHRING};
+
+	return quoit__channel_attach(loop, channel, &from, options, sizeof(*options), fn, ctx);
+}
+
+/* The same for a ring made by QUOIT_SHRING(), given by address. */
+#define quoit_channel_attach_shring_of(loop, channel, typed, options, fn, ctx) \
+	quoit_channel_attach_shring((loop), (channel), &(typed)->ring, (options), (fn), (ctx))
+
+/*
  * The same for rings made by QUOIT_MPSC(), given by address, and for the consumers of those made by
  * QUOIT_SPMC() and QUOIT_MPMC(), given by address: what the items are is known to them.
  */
@@ -208,6 +250,12 @@ QUOIT_MUST_CHECK int quoit_channel_detach(struct quoit_channel *channel);
 
 /* Is it in a loop, be it on its way out? */
 bool quoit_channel_is_attached(const struct quoit_channel *channel);
+
+/*
+ * Why it ended by itself: 0, or what quoit_channel_attach_shring() lists. To be asked in `ended`, or
+ * later, until it is attached again. Thread: the loop's.
+ */
+int quoit_channel_error(const struct quoit_channel *channel);
 
 /* Items handled since it was attached. Thread: any, while the channel's memory is one. */
 uint64_t quoit_channel_processed(const struct quoit_channel *channel);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel_internal.h - what the files of channel.h share: a channel from inside, and the four ways
- * to read (channel_kinds.c).
+ * channel_internal.h - what the files of channel.h share: a channel from inside, and the ways to
+ * read: four in channel_kinds.c, and that of a ring to another process in channel_shring.c.
  */
 #ifndef QUOIT_RUNTIME_CHANNEL_INTERNAL_H
 #define QUOIT_RUNTIME_CHANNEL_INTERNAL_H
@@ -10,6 +10,7 @@
 #include <quoit/runtime/loop_internal.h>
 
 struct quoit__channel;
+struct quoit__shring_seat;
 
 /* Items that lie together and are the channel's until they are given back. */
 struct quoit__run {
@@ -39,7 +40,8 @@ struct quoit__channel_kind {
 	 */
 	bool (*last)(struct quoit__channel *c, size_t most, struct quoit__run *run);
 	bool (*has_news)(struct quoit__channel *c);  /* by real loads, skipping nothing */
-	bool (*has_ended)(struct quoit__channel *c); /* asked before a look that finds nothing */
+	/* Asked before a look that finds nothing. May set c->error: why. */
+	bool (*has_ended)(struct quoit__channel *c);
 	void (*rang)(struct quoit__channel *c);	     /* its own bell */
 };
 
@@ -67,6 +69,7 @@ struct quoit__channel {
 	uint32_t budget_items;
 	uint32_t batch_items;
 	int place; /* in the group of a shared ring */
+	int error; /* why it ended, if it did not just come to its end */
 	uint8_t state;
 	bool running; /* its handler is */
 	bool realtime;
@@ -77,14 +80,17 @@ struct quoit__channel {
 	uint64_t calls_seen;	 /* of the loop's calls, those that this ring was asked about */
 	struct quoit_notify own; /* the loop's flag and an eventfd of its own; fd -1: the loop's */
 	struct quoit_op *poll;	 /* of that */
+	struct quoit__shring_seat *seat; /* of channel_shring.c, for its kind alone */
 	struct quoit_channel_stats stats;
 };
 
 quoit_static_assert(sizeof(struct quoit__channel) <= sizeof(struct quoit_channel),
 		    "struct quoit_channel is too small");
 
+extern const struct quoit__channel_kind quoit__channel_shring;
+
 /* The kinds, by the numbers of channel.h. */
-extern const struct quoit__channel_kind quoit__channel_kinds[];
+extern const struct quoit__channel_kind *const quoit__channel_kinds[];
 
 /* What a ring rings for this channel. */
 QUOIT_HOT struct quoit_notify *quoit__channel_notify(struct quoit__channel *c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel_kinds.c - how a loop reads each kind of ring: run by run, and whether another follows.
+ * channel_kinds.c - how a loop reads each kind of ring of this process: run by run, and whether
+ * another follows. The kind that leads to another process is in channel_shring.c.
  *
  * SPSC and MPSC have one consumer, us, so what is there stays there, and a look tells what follows.
  * The items of SPMC and MPMC may be claimed by others until we have claimed them ourselves: there
@@ -429,9 +430,15 @@ static bool mpmc_has_ended(struct quoit__channel *c)
 			name##_last, name##_has_news, name##_has_ended, rang                 \
 	}
 
-const struct quoit__channel_kind quoit__channel_kinds[] = {
-	[QUOIT__CHANNEL_SPSC] = KIND(spsc, nothing),
-	[QUOIT__CHANNEL_MPSC] = KIND(mpsc, mpsc_rang),
-	[QUOIT__CHANNEL_SPMC] = KIND(spmc, nothing),
-	[QUOIT__CHANNEL_MPMC] = KIND(mpmc, nothing),
+static const struct quoit__channel_kind spsc = KIND(spsc, nothing);
+static const struct quoit__channel_kind mpsc = KIND(mpsc, mpsc_rang);
+static const struct quoit__channel_kind spmc = KIND(spmc, nothing);
+static const struct quoit__channel_kind mpmc = KIND(mpmc, nothing);
+
+const struct quoit__channel_kind *const quoit__channel_kinds[] = {
+	[QUOIT__CHANNEL_SPSC] = &spsc,
+	[QUOIT__CHANNEL_MPSC] = &mpsc,
+	[QUOIT__CHANNEL_SPMC] = &spmc,
+	[QUOIT__CHANNEL_MPMC] = &mpmc,
+	[QUOIT__CHANNEL_SHRING] = &quoit__channel_shring,
 };
