@@ -205,10 +205,9 @@ static inline QUOIT_MUST_CHECK int quoit_channel_attach_mpmc(
  * it waits for the next producer. Without a pidfd a death is not noticed before something else
  * rings. The ring itself stays the user's.
  *
- * `own_bell` changes nothing. Owns: the ring, but for what any thread may do with it; it must not be
- * given another peer meanwhile.
- * Errors: as quoit_channel_attach_spsc(), -EINVAL for the producer's side or without bells; -ENOBUFS
- * when the loop has no operation left; -ENOMEM.
+ * `own_bell` changes nothing. Owns: the ring, but for what any thread may do with it; it must not
+ * be given another peer meanwhile. Errors: as quoit_channel_attach_spsc(), -EINVAL for the
+ * producer's side or without bells; -ENOBUFS when the loop has no operation left; -ENOMEM.
  */
 static inline QUOIT_MUST_CHECK int quoit_channel_attach_shring(
 	struct quoit_loop *loop, struct quoit_channel *channel, struct quoit_shring *ring,
@@ -252,8 +251,8 @@ QUOIT_MUST_CHECK int quoit_channel_detach(struct quoit_channel *channel);
 bool quoit_channel_is_attached(const struct quoit_channel *channel);
 
 /*
- * Why it ended by itself: 0, or what quoit_channel_attach_shring() lists. To be asked in `ended`, or
- * later, until it is attached again. Thread: the loop's.
+ * Why it ended by itself: 0, or what quoit_channel_attach_shring() lists. To be asked in `ended`,
+ * or later, until it is attached again. Thread: the loop's.
  */
 int quoit_channel_error(const struct quoit_channel *channel);
 

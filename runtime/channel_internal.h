@@ -39,10 +39,10 @@ struct quoit__channel_kind {
 	 * the producers are.
 	 */
 	bool (*last)(struct quoit__channel *c, size_t most, struct quoit__run *run);
-	bool (*has_news)(struct quoit__channel *c);  /* by real loads, skipping nothing */
+	bool (*has_news)(struct quoit__channel *c); /* by real loads, skipping nothing */
 	/* Asked before a look that finds nothing. May set c->error: why. */
 	bool (*has_ended)(struct quoit__channel *c);
-	void (*rang)(struct quoit__channel *c);	     /* its own bell */
+	void (*rang)(struct quoit__channel *c); /* its own bell */
 };
 
 enum quoit__channel_state {

@@ -97,8 +97,8 @@ static int open_seat(struct quoit__channel *c, const struct quoit_shring *ring)
 	c->seat = quoit_region_take(&region, sizeof(*c->seat), _Alignof(struct quoit__shring_seat));
 	c->seat->copies_most = items;
 	if (items)
-		c->seat->copies = quoit_region_take(&region, items * c->item_bytes,
-						    QUOIT_SHRING_ALIGN_MAX);
+		c->seat->copies =
+			quoit_region_take(&region, items * c->item_bytes, QUOIT_SHRING_ALIGN_MAX);
 	c->seat->region = region;
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <quoit/runtime/core.h>
 #include <quoit/runtime/loop.h>
 #include <quoit/runtime/channel.h>
+#include <quoit/runtime/space_watch.h>
 #include <quoit/runtime/event_loop.h>
 #include <quoit/io/stream.h>
 #include <quoit/runtime/mail.h>

@@ -31,10 +31,10 @@ static struct seen {
 	unsigned runs;
 	size_t n[RUNS];
 	bool more[RUNS];
-	const void *at;	    /* where the last run lay */
-	size_t unfreed;	    /* how many the writer saw unread meanwhile */
-	bool scribbles;	    /* the peer writes to the slots while the handler looks */
-	bool leaves;	    /* it detaches itself */
+	const void *at; /* where the last run lay */
+	size_t unfreed; /* how many the writer saw unread meanwhile */
+	bool scribbles; /* the peer writes to the slots while the handler looks */
+	bool leaves;	/* it detaches itself */
 	unsigned ended, detached;
 	int error;
 } seen;
@@ -107,9 +107,9 @@ static struct quoit_loop *start(bool trusted, const struct quoit_channel_options
 	struct quoit_loop *const loop = pair_loop(NULL);
 
 	begin(trusted);
-	assert_int_equal(quoit_channel_attach_shring_of(loop, &seen.channel, reader, options,
-							handle, &seen),
-			 0);
+	assert_int_equal(
+		quoit_channel_attach_shring_of(loop, &seen.channel, reader, options, handle, &seen),
+		0);
 	return loop;
 }
 
@@ -226,9 +226,9 @@ static void a_handler_may_detach_its_channel_and_what_is_unread_stays(void **sta
 	assert_false(quoit_channel_is_attached(&seen.channel));
 	assert_int_equal(quoit_shring_length(&reader->ring), 8);
 	seen.leaves = false;
-	assert_int_equal(quoit_channel_attach_shring_of(loop, &seen.channel, reader, NULL, handle,
-							&seen),
-			 0);
+	assert_int_equal(
+		quoit_channel_attach_shring_of(loop, &seen.channel, reader, NULL, handle, &seen),
+		0);
 	pair_turn(loop);
 	assert_int_equal(seen.next, 12);
 	finish(loop);
@@ -270,9 +270,9 @@ static void a_loop_inside_another_becomes_readable(void **state)
 
 	(void)state;
 	begin(false);
-	assert_int_equal(quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle,
-							&seen),
-			 0);
+	assert_int_equal(
+		quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle, &seen),
+		0);
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(quoit_loop_run_ready(loop), 0);
 		assert_int_equal(poll(&ready, 1, 0), 0);
@@ -344,9 +344,9 @@ static void a_bell_that_was_filled_or_made_a_blocking_one_is_emptied_by_attachin
 		assert_int_equal(quoit_channel_detach(&seen.channel), 0);
 	}
 	assert_int_equal(fcntl(quoit_shring_bell(&reader->ring), F_SETFL, O_NONBLOCK), 0);
-	assert_int_equal(quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle,
-							&seen),
-			 0);
+	assert_int_equal(
+		quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle, &seen),
+		0);
 	assert_int_equal(quoit_loop_run_once(loop, PAIR_MS), 0);
 	put(1);
 	assert_int_equal(quoit_loop_run_once(loop, 10000 * PAIR_MS), 0);
@@ -411,9 +411,9 @@ static void a_peer_that_leaves_without_closing_is_told_as_dead(void **state)
 	assert_int_equal(seen.next, 5);
 	assert_int_equal(seen.error, -EOWNERDEAD);
 	writer = pair_join(reader, false);
-	assert_int_equal(quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle,
-							&seen),
-			 0);
+	assert_int_equal(
+		quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle, &seen),
+		0);
 	put(3);
 	pair_turn(loop);
 	assert_int_equal(seen.next, 8);
@@ -430,9 +430,9 @@ static void a_peer_that_has_not_come_yet_is_waited_for(void **state)
 	wire_destroy(writer);
 	wire_destroy(reader);
 	reader = pair_make(QUOIT_SHRING_CONSUMER, (struct quoit_shring_options){0});
-	assert_int_equal(quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle,
-							&seen),
-			 0);
+	assert_int_equal(
+		quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle, &seen),
+		0);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(quoit_loop_run_once(loop, PAIR_MS), 0);
 	assert_int_equal(seen.ended, 0);
@@ -446,8 +446,8 @@ static void a_peer_that_has_not_come_yet_is_waited_for(void **state)
 
 static void a_position_that_cannot_be_ends_the_channel_after_what_was_good(void **state)
 {
-	struct quoit_loop *const loop = start(false, &(const struct quoit_channel_options){
-							     .ended = end, .budget_items = 2});
+	struct quoit_loop *const loop = start(
+		false, &(const struct quoit_channel_options){.ended = end, .budget_items = 2});
 
 	(void)state;
 	assert_int_equal(quoit_loop_run_once(loop, PAIR_MS), 0);

@@ -62,9 +62,9 @@ static const struct quoit_channel_options plain = {.ended = end, .detached = gon
 
 static void attach(void)
 {
-	assert_int_equal(quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle,
-							&seen),
-			 0);
+	assert_int_equal(
+		quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle, &seen),
+		0);
 }
 
 /* As soon as it is out it comes back. */
@@ -73,8 +73,8 @@ static void gone(struct quoit_channel *channel, void *ctx)
 	(void)channel;
 	(void)ctx;
 	seen.detached++;
-	if (seen.leave_each && quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain,
-							      handle, &seen))
+	if (seen.leave_each &&
+	    quoit_channel_attach_shring_of(loop, &seen.channel, reader, &plain, handle, &seen))
 		seen.wrong++;
 }
 
@@ -300,7 +300,8 @@ static void a_loop_beside_a_silent_peer_makes_no_context_switch_for_seconds(void
 	finish();
 }
 
-static void a_peer_that_rings_for_ever_ends_no_sleep_of_timers_and_is_told_when_it_dies(void **state)
+static void a_peer_that_rings_for_ever_ends_no_sleep_of_timers_and_is_told_when_it_dies(
+	void **state)
 {
 	pid_t child;
 
