@@ -7,9 +7,11 @@
  * ticker.h time, task.h what is done later, poll.h descriptors of others, signal.h signals, work.h
  * threads that may block, greeter.h descriptors that come from other processes, or go there:
  * unix_socket.h, fd_server.h, hello.h, fd_pass.h, peer.h; typed.h, typed_mpsc.h and typed_shared.h
- * are the rings below, then their pools, and how a thread waits or a foreign loop is woken; rtm.h
- * is memory for those who may not wait, and rt_section.h says where they may not. plan.h to arena.h
- * are the machine: who sits where, how urgent a thread is, and whose memory it gets.
+ * are the rings below, typed_shring.h those between processes, handed over by shring_pass.h, and in
+ * a loop a channel or a space_watch.h; then their pools, and how a thread waits or a foreign loop
+ * is woken; rtm.h is memory for those who may not wait, and rt_section.h says where they may not.
+ * plan.h to arena.h are the machine: who sits where, how urgent a thread is, and whose memory it
+ * gets.
  */
 #ifndef QUOIT_QUOIT_H
 #define QUOIT_QUOIT_H
@@ -32,11 +34,13 @@
 #include <quoit/runtime/work.h>
 #include <quoit/runtime/greeter.h>
 #include <quoit/io/unix_socket.h>
+#include <quoit/io/shring_pass.h>
 #include <quoit/runtime/stats.h>
 #include <quoit/runtime/histogram.h>
 #include <quoit/rings/typed.h>
 #include <quoit/rings/typed_mpsc.h>
 #include <quoit/rings/typed_shared.h>
+#include <quoit/rings/typed_shring.h>
 #include <quoit/rings/channels.h>
 #include <quoit/rings/u64.h>
 #include <quoit/rings/fixed_pool.h>
