@@ -68,8 +68,8 @@ wait_for_lines() # COUNT: so many more than there are now
 	done
 }
 
-# From FIRST to LAST each number follows the one before. Only a new reader may say again what the one
-# before it was killed over: a run of at most 256 that it had said and not given back.
+# From FIRST to LAST each number follows the one before. Only a new reader may say again what the
+# one before it was killed over: a run of at most 256 that it had said and not given back.
 is_complete() # FIRST LAST
 {
 	all_read | awk -v first="$1" -v last="$2" '

@@ -300,7 +300,7 @@ static void a_loop_beside_a_silent_peer_makes_no_context_switch_for_seconds(void
 	finish();
 }
 
-static void a_peer_that_rings_for_ever_ends_no_sleep_of_timers_and_is_told_when_it_dies(
+static void a_peer_that_rings_for_ever_ends_no_timers_sleep_and_is_told_when_it_dies(
 	void **state)
 {
 	pid_t child;
@@ -404,7 +404,7 @@ int main(void)
 		cmocka_unit_test(after_a_death_the_next_producer_goes_on_in_the_same_ring),
 		cmocka_unit_test(a_loop_beside_a_silent_peer_makes_no_context_switch_for_seconds),
 		cmocka_unit_test(
-			a_peer_that_rings_for_ever_ends_no_sleep_of_timers_and_is_told_when_it_dies),
+			a_peer_that_rings_for_ever_ends_no_timers_sleep_and_is_told_when_it_dies),
 		cmocka_unit_test(
 			a_runtime_stops_beside_a_peer_that_floods_and_what_is_unread_stays),
 		cmocka_unit_test(a_full_producer_rests_too),
