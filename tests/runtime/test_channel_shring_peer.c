@@ -300,8 +300,7 @@ static void a_loop_beside_a_silent_peer_makes_no_context_switch_for_seconds(void
 	finish();
 }
 
-static void a_peer_that_rings_for_ever_ends_no_timers_sleep_and_is_told_when_it_dies(
-	void **state)
+static void a_peer_that_rings_for_ever_ends_no_timers_sleep_and_is_told_when_it_dies(void **state)
 {
 	pid_t child;
 
