@@ -16,6 +16,7 @@ set -u
 export LC_ALL=C
 unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT O STRESS_COUNT SEED
 export CMOCKA_TEST_ABORT=1
+ulimit -f 1048576 # KiB: no defect may take all memory of the machine by a memfd
 
 cd "$(dirname "$0")/../.." || exit 2
 pattern=${1:-.}
