@@ -50,7 +50,7 @@ struct kv_answer *answer_queue(struct kv_connection *connection)
 	connection->last = answer;
 	connection->pending++;
 	if (!connection->held)
-		quoit_stream_hold(connection->stream);
+		connection->wire->hold(connection->end, true);
 	connection->held = true;
 	return answer;
 }

@@ -13,25 +13,25 @@
 
 /* --- answers out ----------------------------------------------------------------------------- */
 
-/* Bytes of a sink go to the stream of the connection that is being answered. */
+/* Bytes of a sink go to the connection that is being answered. */
 static int send_out(void *ctx, const char *data, size_t len)
 {
-	const int rc = quoit_stream_send(ctx, data, len);
+	const struct kv_connection *connection = ctx;
 
-	return rc < 0 ? rc : 0;
+	return connection->wire->send(connection->end, data, len);
 }
 
 static void begin_output(struct kv_connection *connection)
 {
 	struct reply_sink *sink = &connection->core->sink;
 
-	sink->ctx = connection->stream;
+	sink->ctx = connection;
 	sink->len = 0;
 	sink->error = 0;
 	sink->flush = send_out;
 }
 
-/* False: the connection is lost; the stream has seen to it. */
+/* False: the connection is lost; the wire has seen to it. */
 static bool end_output(struct kv_connection *connection)
 {
 	return reply_flush(&connection->core->sink) == 0;
@@ -39,13 +39,21 @@ static bool end_output(struct kv_connection *connection)
 
 static void free_if_gone(struct kv_connection *connection)
 {
-	if (!connection->stream && !connection->pending)
+	if (!connection->end && !connection->pending)
 		free(connection);
 }
 
-static bool is_ready(const struct kv_answer *answer)
+static bool is_full(const struct kv_connection *connection)
 {
-	return answer && answer->sent && !answer->parts_left;
+	return connection->end && connection->wire->is_full(connection->end);
+}
+
+/* May the first answer leave? */
+static bool is_ready(const struct kv_connection *connection)
+{
+	const struct kv_answer *answer = connection->first;
+
+	return answer && answer->sent && !answer->parts_left && !is_full(connection);
 }
 
 void connection_count(struct kv_answer *answer)
@@ -77,10 +85,10 @@ static void write_ready(struct kv_connection *connection)
 	struct kv_core *core = connection->core;
 	bool closes = false;
 
-	while (is_ready(connection->first)) {
+	while (is_ready(connection)) {
 		struct kv_answer *answer = take_first(connection);
 
-		if (connection->stream && !closes)
+		if (connection->end && !closes)
 			reply_put(&core->sink, &answer->reply);
 		closes |= answer->closes;
 		answer_free(core, answer);
@@ -88,25 +96,21 @@ static void write_ready(struct kv_connection *connection)
 	connection->closing |= closes;
 }
 
-/* May another command be read now? */
-static bool may_read(const struct kv_connection *connection)
+bool connection_may_read(const struct kv_connection *connection)
 {
-	return !connection->unsent &&
+	return !connection->unsent && !is_full(connection) &&
 	       connection->pending + connection->core->batched < KV_PENDING_MAX &&
 	       connection->pending_bytes < KV_PENDING_BYTES;
 }
 
 static void pause_or_resume(struct kv_connection *connection)
 {
-	const bool stop = !may_read(connection) && !connection->closing;
+	const bool stop = !connection_may_read(connection) && !connection->closing;
 
 	if (stop == connection->paused)
 		return;
 	connection->paused = stop;
-	if (stop)
-		quoit_stream_pause(connection->stream);
-	else
-		quoit_stream_resume(connection->stream);
+	connection->wire->pause(connection->end, stop);
 }
 
 /* More answers are about to come, and those that are ready can leave together with them. */
@@ -119,31 +123,28 @@ static bool waits_for_more(const struct kv_connection *connection)
 /* After anything that may have changed what waits. */
 static void settle(struct kv_connection *connection)
 {
-	struct quoit_stream *stream = connection->stream;
+	const struct kv_wire *wire = connection->wire;
 
 	if (!end_output(connection))
 		connection->closing = true; /* already aborted */
 	else if (connection->closing && !connection->pending)
-		quoit_stream_close(stream);
-	if (waits_for_more(connection))
-		quoit_stream_cork(stream);
-	else
-		quoit_stream_uncork(stream);
+		wire->close(connection->end);
+	wire->cork(connection->end, waits_for_more(connection));
 	pause_or_resume(connection);
 	if (!connection->held || connection->pending)
 		return;
 	connection->held = false;
-	quoit_stream_release(stream);
+	wire->hold(connection->end, false);
 }
 
 void connection_advance(struct kv_connection *connection)
 {
-	if (!connection->stream) {
+	if (!connection->end) {
 		write_ready(connection);
 		free_if_gone(connection);
 		return;
 	}
-	if (waits_for_more(connection) && may_read(connection) != connection->paused)
+	if (waits_for_more(connection) && connection_may_read(connection) != connection->paused)
 		return;
 	begin_output(connection);
 	write_ready(connection);
@@ -242,7 +243,7 @@ static long run_commands(struct kv_connection *connection, const char *data, siz
 	struct kv_core *core = connection->core;
 	size_t at = 0;
 
-	while (at < len && !connection->closing && may_read(connection)) {
+	while (at < len && !connection->closing && connection_may_read(connection)) {
 		const bool words =
 			data[at] != '*'; /* unquoted into memory that the next one takes */
 		const long took = resp_parse(data + at, len - at, &core->server->config.limits,
@@ -262,13 +263,106 @@ static long run_commands(struct kv_connection *connection, const char *data, siz
 	return run_batch(connection) ? (long)at : -1;
 }
 
+long connection_feed(struct kv_connection *connection, const char *data, size_t len)
+{
+	long took;
+
+	connection->core->shard.now_ns = quoit_core_now_ns(connection->core->core);
+	begin_output(connection);
+	took = run_commands(connection, data, len);
+	if (took < 0) {
+		(void)end_output(connection); /* what was answered before still leaves */
+		connection->closing = true;
+		connection->wire->close(connection->end);
+	}
+	return took;
+}
+
+/* What this core could answer itself leaves behind what waited. */
+void connection_settle(struct kv_connection *connection)
+{
+	write_ready(connection);
+	settle(connection);
+}
+
+struct kv_connection *connection_open(struct kv_core *core, const struct kv_wire *wire, void *end)
+{
+	struct kv_connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection)
+		return NULL;
+	connection->wire = wire;
+	connection->end = end;
+	connection->core = core;
+	quoit_count(&core->counts->connections, 1);
+	return connection;
+}
+
+void connection_end(struct kv_connection *connection)
+{
+	struct kv_counts *counts = connection->core->counts;
+
+	quoit_store(&counts->connections, quoit_load(&counts->connections) - 1);
+	connection->end = NULL;
+	free_if_gone(connection);
+}
+
+/* --- a client's stream ----------------------------------------------------------------------- */
+
+static int stream_send(void *end, const char *data, size_t len)
+{
+	const int rc = quoit_stream_send(end, data, len);
+
+	return rc < 0 ? rc : 0;
+}
+
+/* It pauses itself, and holds what it was given. */
+static bool stream_is_full(void *end)
+{
+	(void)end;
+	return false;
+}
+
+static void stream_close(void *end)
+{
+	quoit_stream_close(end);
+}
+
+static void stream_cork(void *end, bool on)
+{
+	if (on)
+		quoit_stream_cork(end);
+	else
+		quoit_stream_uncork(end);
+}
+
+static void stream_pause(void *end, bool on)
+{
+	if (on)
+		quoit_stream_pause(end);
+	else
+		quoit_stream_resume(end);
+}
+
+static void stream_hold(void *end, bool on)
+{
+	if (on)
+		quoit_stream_hold(end);
+	else
+		quoit_stream_release(end);
+}
+
+static const struct kv_wire stream_wire = {
+	stream_send, stream_is_full, stream_close, stream_cork, stream_pause, stream_hold,
+};
+
 /* Ask to see the rest again: at once when we stopped, or when it is complete. */
 static int keep_rest(struct kv_connection *connection, size_t rest)
 {
-	int rc = quoit_stream_keep(connection->stream, rest);
+	int rc = quoit_stream_keep(connection->end, rest);
 
-	if (rc >= 0 && connection->progress.need > rest && may_read(connection))
-		rc = quoit_stream_need(connection->stream, connection->progress.need);
+	if (rc >= 0 && connection->progress.need > rest && connection_may_read(connection))
+		rc = quoit_stream_need(connection->end, connection->progress.need);
 	return rc;
 }
 
@@ -280,50 +374,34 @@ static void on_data(struct quoit_stream *stream, struct quoit_bytes in, void *ct
 	(void)ctx;
 	if (!connection || connection->closing)
 		return;
-	connection->core->shard.now_ns = quoit_core_now_ns(connection->core->core);
-	begin_output(connection);
-	took = run_commands(connection, in.data, in.len);
-	if (took < 0) {
-		(void)end_output(connection); /* what was answered before still leaves */
-		connection->closing = true;
-		quoit_stream_close(stream);
+	took = connection_feed(connection, in.data, in.len);
+	if (took < 0)
 		return;
-	}
 	if ((size_t)took < in.len && !connection->closing &&
 	    keep_rest(connection, in.len - (size_t)took) < 0)
 		quoit_stream_abort(stream, -EMSGSIZE);
-	write_ready(connection); /* what this core could answer itself, behind what waited */
-	settle(connection);
+	connection_settle(connection);
 }
-
-/* --- a connection's life --------------------------------------------------------------------- */
 
 static void on_opened(struct quoit_stream *stream, void *ctx)
 {
-	struct kv_core *core = ctx;
-	struct kv_connection *connection = calloc(1, sizeof(*connection));
+	struct kv_connection *connection = connection_open(ctx, &stream_wire, stream);
 
 	if (!connection) {
 		quoit_stream_abort(stream, -ENOMEM);
 		return;
 	}
-	connection->stream = stream;
-	connection->core = core;
 	quoit_stream_set_user(stream, connection);
-	quoit_count(&core->counts->connections, 1);
 }
 
 static void on_closed(struct quoit_stream *stream, int reason, void *ctx)
 {
 	struct kv_connection *connection = quoit_stream_user(stream);
-	struct kv_core *core = ctx;
 
 	(void)reason;
-	if (!connection)
-		return;
-	quoit_store(&core->counts->connections, quoit_load(&core->counts->connections) - 1);
-	connection->stream = NULL;
-	free_if_gone(connection);
+	(void)ctx;
+	if (connection)
+		connection_end(connection);
 }
 
 const struct quoit_stream_events connection_events = {

@@ -5,6 +5,7 @@
  *   connection.c  bytes become commands; answers leave in the order of the commands
  *   answer.c      a command that cannot be answered on the spot: forwarded, gathered, or waiting
  *   server.c      one core's start and stop, requests from other cores, expiry
+ *   back.c        the same for the clients of other processes, each front's core a connection
  *   info.c        the text of INFO
  *
  * Every key belongs to one core, found by its hash. A core answers for its own keys at once and
@@ -18,7 +19,8 @@
 
 #include "command.h"
 
-#define KV_OPERATION	 0    /* the one kind of message between cores */
+#define KV_OPERATION	 0    /* between cores: a request for the owner of a key */
+#define KV_GUEST	 1    /* a front that core 0 has let in, for another core */
 #define KV_PENDING_MAX	 1024 /* answers a connection may have waiting */
 #define KV_WRITE_PENDING 64   /* so many, and what is ready leaves before the rest */
 #define KV_PENDING_BYTES ((size_t)4 << 20)
@@ -32,6 +34,7 @@ struct kv_config {
 	bool show_plan;	       /* once it listens */
 	uint64_t memory_bytes; /* of all cores together */
 	struct resp_limits limits;
+	const char *path; /* of the socket between front and back; NULL: both are this process */
 };
 
 /* Written by one core, read by any that answers INFO. */
@@ -45,13 +48,26 @@ struct kv_counts {
 	uint64_t expired;
 } QUOIT_ISOLATED;
 
+struct kv_back;
+
 struct kv_server {
 	struct kv_config config;
+	struct kv_back *back; /* NULL: clients come to this process */
 	struct hash_secret secret;
 	struct kv_counts counts[QUOIT_CORES_MAX]; /* one per core */
 };
 
 struct kv_connection;
+
+/* Where a connection's answers go: a stream, or a link to a front. */
+struct kv_wire {
+	int (*send)(void *end, const char *data, size_t len); /* 0 or -errno */
+	bool (*is_full)(void *end); /* enough waits there; connection_advance() follows */
+	void (*close)(void *end);
+	void (*cork)(void *end, bool on);
+	void (*pause)(void *end, bool on);
+	void (*hold)(void *end, bool on); /* it must stay: answers are owed */
+};
 
 /* A command whose answer is not written yet. */
 struct kv_answer {
@@ -94,7 +110,8 @@ struct kv_core {
 };
 
 struct kv_connection {
-	struct quoit_stream *stream; /* NULL: gone, waits for its last answer */
+	const struct kv_wire *wire;
+	void *end; /* of the wire, ours; NULL: gone, waits for its last answer */
 	struct kv_core *core;
 	struct resp_progress progress;
 	struct kv_answer *first; /* answers in order, the oldest first */
@@ -104,13 +121,27 @@ struct kv_connection {
 	uint32_t outstanding; /* of these, not answered by their owners yet */
 	uint32_t unsent;      /* of these, not sent yet: no credit */
 	bool paused;
-	bool held;    /* the stream must stay: answers are owed */
+	bool held;    /* the wire must stay */
 	bool closing; /* no more commands are read */
 };
 
 /* --- connection.c --- */
 
 extern const struct quoit_stream_events connection_events;
+
+/* Begin and end. NULL: out of memory. */
+struct kv_connection *connection_open(struct kv_core *core, const struct kv_wire *wire, void *end);
+void connection_end(struct kv_connection *connection);
+
+/*
+ * Run the commands that are complete in there, as many as may run now. Gives how many bytes were
+ * taken; the rest must be shown again. -1: it is being closed. Then settle.
+ */
+long connection_feed(struct kv_connection *connection, const char *data, size_t len);
+void connection_settle(struct kv_connection *connection);
+
+/* May another command be read now? */
+bool connection_may_read(const struct kv_connection *connection);
 
 /* The reply of a waiting answer is known: count what it holds. */
 void connection_count(struct kv_answer *answer);
@@ -138,8 +169,19 @@ void answers_send_unsent(struct quoit_core *core, unsigned to, int depth, void *
 int server_start(struct quoit_core *core, void *ctx);
 void server_stop(struct quoit_core *core, void *ctx);
 
+/* Say where it can be reached, for whoever started it. */
+void server_tell(struct quoit_core *core, const struct kv_server *server, int port);
+
 /* Run a request on this core's shard. */
 void server_execute(struct kv_core *core, const struct kv_request *request, struct kv_reply *reply);
+
+/* --- back.c --- */
+
+/* Let fronts come to config.path: before the cores start, and after they have ended. */
+struct kv_back *back_open(const char *path, struct quoit_reason *why);
+void back_close(struct kv_back *back);
+
+int back_start(struct kv_core *core);
 
 /* --- info.c --- */
 

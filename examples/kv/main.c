@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front.h"
 #include "kv.h"
 
 #define PORT_DEFAULT   6379
@@ -27,6 +28,7 @@
 static const char usage[] =
 	"usage: kv [--port N] [--bind ADDRESS] [--cores N] [--memory BYTES] [--bulk BYTES]\n"
 	"          [--cpus LIST] [--spread] [--one-per-core] [--plan]\n"
+	"       kv --back PATH | --front PATH ...\n"
 	"\n"
 	"  --port N       port to listen on, 0 for any free one (6379)\n"
 	"  --bind ADDRESS numeric address to listen on (127.0.0.1); there is no password, so "
@@ -39,6 +41,9 @@ static const char usage[] =
 	"  --spread       take the memory nodes in turn instead of filling one first\n"
 	"  --one-per-core leave SMT siblings idle\n"
 	"  --plan         tell which core runs on which cpu, and why\n"
+	"  --back PATH    own the keys, and serve the fronts that come to this socket\n"
+	"  --front PATH   serve clients, and ask the back there for everything; either may be\n"
+	"                 started first, and killed: without a back every answer is an error\n"
 	"  --help         this text\n"
 	"\n"
 	"Stops on SIGINT or SIGTERM, after what it has read is answered. Exit status: 0 stopped "
@@ -85,6 +90,8 @@ static int refuse(const char *option, const char *value)
 
 struct options {
 	const char *bind;
+	const char *back;
+	const char *front;
 	uint64_t port;
 	uint64_t cores;
 	uint64_t memory;
@@ -108,6 +115,8 @@ static int read_options(int argc, char **argv, struct options *o)
 		{"spread", no_argument, &o->spread, 1},
 		{"one-per-core", no_argument, &o->one_per_core, 1},
 		{"plan", no_argument, &o->plan, 1},
+		{"back", required_argument, NULL, 'k'},
+		{"front", required_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -137,6 +146,12 @@ static int read_options(int argc, char **argv, struct options *o)
 		case 'b':
 			o->bind = optarg;
 			break;
+		case 'k':
+			o->back = optarg;
+			break;
+		case 'f':
+			o->front = optarg;
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			return -1;
@@ -147,6 +162,8 @@ static int read_options(int argc, char **argv, struct options *o)
 		if (!good)
 			return refuse(argv[optind - 2], optarg);
 	}
+	if (o->back && o->front)
+		return refuse("--back beside --front", o->front);
 	return optind < argc ? refuse("argument", argv[optind]) : 0;
 }
 
@@ -154,6 +171,7 @@ static int serve(const struct options *o)
 {
 	const char *format = strchr(o->bind, ':') ? "[%s]:%u" : "%s:%u";
 	struct kv_server *server = aligned_alloc(QUOIT_ISOLATION, sizeof(*server));
+	struct quoit_reason why = {0};
 	int status;
 
 	if (server)
@@ -170,16 +188,26 @@ static int serve(const struct options *o)
 	server->config.limits.bulk_bytes = o->bulk;
 	snprintf(server->config.address, sizeof(server->config.address), format, o->bind,
 		 (unsigned)o->port);
+	server->config.path = o->back ? o->back : o->front;
+	if (o->back) {
+		server->back = back_open(o->back, &why);
+		if (!server->back) {
+			fprintf(stderr, "kv: %s\n", why.text);
+			free(server);
+			return USAGE_STATUS;
+		}
+	}
 	status = quoit_run(&(struct quoit_config){
 		.cores = (unsigned)o->cores,
-		.start = server_start,
-		.stop = server_stop,
+		.start = o->front ? front_start : server_start,
+		.stop = o->front ? front_stop : server_stop,
 		.coalesce_ns = COALESCE_NS,
 		.ctx = server,
 		.spread = o->spread,
 		.one_per_core = o->one_per_core,
 		.cpus = quoit_idset_count(&o->cpus) ? &o->cpus : NULL,
 	});
+	back_close(server->back);
 	free(server);
 	return status;
 }

@@ -159,6 +159,20 @@ static void show_plan(const struct quoit_plan *plan)
 	free(text);
 }
 
+void server_tell(struct quoit_core *quoit, const struct kv_server *server, int port)
+{
+	const char *address = server->config.address;
+
+	if (server->back)
+		printf("waiting for fronts at %s\n", server->config.path);
+	else
+		printf("listening on %.*s:%d\n", (int)(strrchr(address, ':') - address), address,
+		       port);
+	if (server->config.show_plan)
+		show_plan(quoit_runtime_plan(quoit_core_runtime(quoit)));
+	fflush(stdout);
+}
+
 int server_start(struct quoit_core *quoit, void *ctx)
 {
 	struct kv_server *server = ctx;
@@ -171,16 +185,12 @@ int server_start(struct quoit_core *quoit, void *ctx)
 	quoit_core_set_user(quoit, core);
 	quoit_on_credit(quoit, answers_send_unsent, core);
 	rc = quoit_on_message(quoit, KV_OPERATION, requests_arrived, core);
+	if (rc >= 0 && server->back)
+		return back_start(core);
 	if (rc >= 0)
 		rc = quoit_listen(quoit, server->config.address, &connection_events, core);
-	if (rc > 0 && quoit_core_index(quoit) == 0) {
-		printf("listening on %.*s:%d\n",
-		       (int)(strrchr(server->config.address, ':') - server->config.address),
-		       server->config.address, rc);
-		if (server->config.show_plan)
-			show_plan(quoit_runtime_plan(quoit_core_runtime(quoit)));
-		fflush(stdout);
-	}
+	if (rc > 0 && quoit_core_index(quoit) == 0)
+		server_tell(quoit, server, rc);
 	return rc;
 }
 
