@@ -327,7 +327,7 @@ void front_begin(struct kv_front *front, struct kv_link *link)
 /* Every question is answered, but one whose answer had begun: that client is cut off. */
 void front_lost(struct kv_front *front)
 {
-	bool begun = scan_is_inside(&front->scan);
+	bool begun = front->scan.inside;
 
 	front->greeted = false;
 	front->link = NULL;

@@ -45,6 +45,7 @@ static int look_at(struct scan *scan, char byte)
 		return byte == '\n' ? line_ended(scan) : line_goes_on(scan, byte);
 	if (!byte || !strchr("+-:$*", byte))
 		return -EPROTO;
+	scan->inside = true;
 	scan->type = byte;
 	scan->digits = 0;
 	return 0;
@@ -53,10 +54,10 @@ static int look_at(struct scan *scan, char byte)
 /* A value is complete: is that all? */
 static bool was_last(struct scan *scan)
 {
-	if (!scan->values_left)
-		return true;
-	scan->values_left--;
-	return false;
+	scan->inside = scan->values_left > 0;
+	if (scan->inside)
+		scan->values_left--;
+	return !scan->inside;
 }
 
 long scan_reply(struct scan *scan, const char *data, size_t len, bool *ended)
@@ -65,15 +66,14 @@ long scan_reply(struct scan *scan, const char *data, size_t len, bool *ended)
 
 	*ended = false;
 	while (at < len && !*ended) {
-		const bool inside = scan->skip;
-		const size_t n = !inside		 ? 1
-				 : scan->skip < len - at ? (size_t)scan->skip
-							 : len - at;
+		size_t n = 1;
 
-		if (inside)
+		if (scan->skip) {
+			n = scan->skip < len - at ? (size_t)scan->skip : len - at;
 			scan->skip -= n;
-		else if (look_at(scan, data[at]) < 0)
+		} else if (look_at(scan, data[at]) < 0) {
 			return -EPROTO;
+		}
 		at += n;
 		if (!scan->type && !scan->skip)
 			*ended = was_last(scan);

@@ -17,6 +17,7 @@
 struct scan {
 	uint64_t values_left; /* besides the one that is being read: elements of arrays */
 	uint64_t skip;	      /* bytes of a string, and its line end */
+	bool inside;	      /* a reply has begun that has not ended */
 	char type;	      /* of the line that is being read; 0: it has not begun */
 	uint8_t digits;
 	char number[SCAN_NUMBER_MAX + 1];
@@ -27,11 +28,5 @@ struct scan {
  * or -EPROTO for what is no reply.
  */
 long scan_reply(struct scan *scan, const char *data, size_t len, bool *ended);
-
-/* Has a reply begun that has not ended? */
-static inline bool scan_is_inside(const struct scan *scan)
-{
-	return scan->type || scan->skip || scan->values_left;
-}
 
 #endif

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# The key-value example as two processes, front and back, with a shared ring each way: redis-cli sees
-# no difference; a front may be killed, and no key is lost; without a back each answer is an error.
+# The key-value example as two processes, front and back, with a shared ring each way: redis-cli
+# sees no difference; a front may be killed, and no key is lost; without a back each answer is an
+# error.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -114,7 +115,8 @@ talk() # LABEL
 		for ((i = 0; i < 2000; i++)); do echo "GET key$i"; done
 		for ((i = 0; i < 60; i++)); do echo "GET long"; done
 		echo QUIT) | timeout 20 bash -c '
-			exec 3<>/dev/tcp/127.0.0.1/'"$port"'; exec 4<&0; cat <&4 >&3 & cat <&3; wait' |
+			exec 3<>/dev/tcp/127.0.0.1/'"$port"' 4<&0
+			cat <&4 >&3 & cat <&3; wait' |
 			tr -d '\r' >"$scratch/piped"
 		[ "$(grep -c '^+OK$' "$scratch/piped")" = 2001 ] &&
 			[ "$(tail -n 1 "$scratch/piped")" = +OK ] &&

@@ -42,7 +42,7 @@ static void scan_in_pieces(const char *reply, size_t piece)
 
 		assert_true(took > 0 && (ended || (size_t)took == n));
 		at += (size_t)took;
-		assert_int_equal(scan_is_inside(&scan), !ended);
+		assert_int_equal(scan.inside, !ended);
 	}
 	assert_int_equal(at, len);
 }
