@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Replays the recorded exchanges against the key-value example on one core and on two, and against
-# redis-server 7.0 where that is installed, so that the record itself is known to be true.
+# Replays the recorded exchanges against the key-value example on one core, on two, and as front and
+# back; and against redis-server 7.0 where that is installed, so that the record itself is known to
+# be true.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -10,8 +11,9 @@ O=${O:-build/release}
 record=tests/e2e/exchanges.txt
 scratch=$(mktemp -d) || exit 2
 server=
+back=
 status=0
-trap 'stop; rm -rf "$scratch"' EXIT
+trap 'stop; [ -z "$back" ] || kill "$back"; rm -rf "$scratch"' EXIT
 
 stop()
 {
@@ -69,6 +71,12 @@ for build in "$O" build/asan; do
 	for cores in 1 2; do
 		replay "kv ${build##*/} on $cores" "$kv" --port PORT --cores $cores
 	done
+	"$kv" --back "$scratch/back" --cores 2 >/dev/null &
+	back=$!
+	replay "kv ${build##*/} front and back" "$kv" --front "$scratch/back" --port PORT --cores 2
+	kill "$back"
+	wait "$back"
+	back=
 done
 
 version=$(bash tests/support/redis-server.sh --version 2>/dev/null)

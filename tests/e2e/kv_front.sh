@@ -42,11 +42,13 @@ start_back() # CORES
 
 start_front() # CORES: sets $port
 {
+	rm -f "$scratch/front.out" # the last one's port
 	"$O/examples/kv/kv" --front "$path" --port 0 --cores "$1" \
 		>"$scratch/front.out" 2>"$scratch/front.err" &
 	front=$!
 	for ((i = 0; i < 200; i++)); do
-		port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$scratch/front.out")
+		port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$scratch/front.out" \
+			2>/dev/null)
 		[ -z "$port" ] || return 0
 		sleep 0.05
 	done
@@ -168,6 +170,35 @@ case_is "no key is lost" says $'1\n2\n3\n5' mget a b c d
 talk "two cores before two"
 case_is "redis-benchmark, two cores" bench
 
+# A front is stopped under load: what it says until then is right, and whole.
+if [ -x "$O/tests/e2e/last_replies" ]; then
+	"$O/tests/e2e/last_replies" "$port" >"$scratch/said" 2>&1 &
+	load=$!
+	sleep 0.3
+	case_is "a front under load ends in order" ends_in_order "$front"
+	case_is "all that it said until then is right and whole" wait "$load"
+	start_front 2
+	case_is "the next one finds the back" has_back
+else
+	echo "skip - a front under load: $O/tests/e2e/last_replies is not built"
+fi
+
+# A back that stands still: clients wait, in bounded memory, and are served when it goes on.
+if command -v redis-benchmark >/dev/null; then
+	kill -STOP "$back"
+	timeout 60 redis-benchmark -h 127.0.0.1 -p "$port" -t set -d 20000 -n 20000 -c 50 -P 16 \
+		--csv >"$scratch/said" 2>&1 &
+	load=$!
+	sleep 1
+	kill -CONT "$back"
+	case_is "a back that stood still for a second serves all who waited" wait "$load"
+	memory() { awk '/^VmHWM/ { exit $2 > 65536 }' "/proc/$front/status"; }
+	case "$O" in
+	*asan) echo "skip - memory of the front: with a sanitizer it is not its own" ;;
+	*) case_is "the front took less than 64 MiB meanwhile" memory ;;
+	esac
+fi
+
 # Several fronts at one back.
 first=$front first_port=$port
 start_front 1
@@ -175,6 +206,14 @@ case_is "a second front finds the back, too" has_back
 case_is "it sees what the first one set" says 1 get a
 case_is "a front ends in order" ends_in_order "$front"
 front=$first port=$first_port
+
+# Clients that do what they should not, as in adversary.sh.
+if [ -x "$O/tests/e2e/adversary" ]; then
+	bash tests/e2e/adversary.sh "$O/examples/kv/kv" --front "$path" --port 0 --cores 2 ||
+		status=1
+else
+	echo "skip - bad clients of a front: $O/tests/e2e/adversary is not built"
+fi
 
 # The back dies.
 kill_hard "$back"
