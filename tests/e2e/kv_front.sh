@@ -36,7 +36,7 @@ case_is() # NAME CONDITION...: the condition is a command
 
 start_back() # CORES
 {
-	"$O/examples/kv/kv" --back "$path" --cores "$1" >"$scratch/back.out" 2>"$scratch/back.err" &
+	"$O/examples/kv/kv" --back "$path" --cores "$1" >"$scratch/back.out" 2>>"$scratch/back.err" &
 	back=$!
 }
 
@@ -44,7 +44,7 @@ start_front() # CORES: sets $port
 {
 	rm -f "$scratch/front.out" # the last one's port
 	"$O/examples/kv/kv" --front "$path" --port 0 --cores "$1" \
-		>"$scratch/front.out" 2>"$scratch/front.err" &
+		>"$scratch/front.out" 2>>"$scratch/front.err" &
 	front=$!
 	for ((i = 0; i < 200; i++)); do
 		port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$scratch/front.out" \
@@ -194,7 +194,7 @@ if command -v redis-benchmark >/dev/null; then
 	case_is "a back that stood still for a second serves all who waited" wait "$load"
 	memory() { awk '/^VmHWM/ { exit $2 > 65536 }' "/proc/$front/status"; }
 	case "$O" in
-	*asan) echo "skip - memory of the front: with a sanitizer it is not its own" ;;
+	*asan | *tsan) echo "skip - memory of the front: with a sanitizer it is not its own" ;;
 	*) case_is "the front took less than 64 MiB meanwhile" memory ;;
 	esac
 fi

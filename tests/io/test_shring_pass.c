@@ -196,6 +196,24 @@ static void a_generation_that_was_not_promised_is_refused(void **state)
 	assert_null(got);
 }
 
+static void a_closed_ring_is_refused_until_it_is_begun_anew(void **state)
+{
+	const struct quoit_shring_options o = options(QUOIT_SHRING_PRODUCER);
+
+	(void)state;
+	make(QUOIT_SHRING_CONSUMER, false);
+	quoit_shring_close(made);
+	assert_int_equal(quoit_shring_offer(a, made, FDS_PAST, &why), 0);
+	assert_int_equal(quoit_shring_accept(b, &o, FDS_PAST, &got, &why), -ESHUTDOWN);
+	assert_null(got);
+	assert_int_equal(quoit_shring_reset(made, &why), 0);
+	assert_int_equal(quoit_shring_offer(a, made, FDS_PAST, &why), 0);
+	assert_int_equal(quoit_shring_accept(b, &o, FDS_PAST, &got, &why), 0);
+	assert_int_equal(quoit_shring_taken(a, made, FDS_PAST, &why), 0);
+	assert_int_equal(quoit_shring_generation(got), 2);
+	one_item_goes_over();
+}
+
 static void what_is_no_answer_to_an_offer_is_refused_and_closed(void **state)
 {
 	struct quoit_hello hello = quoit_hello_make();
@@ -324,6 +342,7 @@ int main(void)
 		TEST(an_offer_of_another_role_or_size_is_refused),
 		TEST(an_offer_of_a_role_that_is_taken_is_refused),
 		TEST(a_generation_that_was_not_promised_is_refused),
+		TEST(a_closed_ring_is_refused_until_it_is_begun_anew),
 		TEST(what_is_no_answer_to_an_offer_is_refused_and_closed),
 		TEST(a_part_that_is_no_part_of_a_hardened_ring_is_refused),
 		TEST(a_peer_that_closes_has_refused),

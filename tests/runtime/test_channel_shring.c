@@ -234,6 +234,40 @@ static void a_handler_may_detach_its_channel_and_what_is_unread_stays(void **sta
 	finish(loop);
 }
 
+static struct quoit_loop *home; /* of the channel that comes back */
+
+static void come_back(struct quoit_channel *channel, void *ctx)
+{
+	const struct quoit_channel_options options = {.batch_items = 4, .detached = gone};
+	struct seen *const s = ctx;
+
+	assert_false(quoit_channel_is_attached(channel));
+	s->detached++;
+	s->leaves = false;
+	assert_int_equal(
+		quoit_channel_attach_shring_of(home, channel, reader, &options, handle, ctx), 0);
+}
+
+/* For a reader that had enough and has room again before it is out. */
+static void a_channel_that_was_told_that_it_is_out_may_come_back_at_once(void **state)
+{
+	const struct quoit_channel_options pairs = {.batch_items = 4, .detached = come_back};
+
+	(void)state;
+	home = start(false, &pairs);
+	seen.leaves = true;
+	put(12);
+	pair_turn(home);
+	pair_turn(home);
+	assert_int_equal(seen.detached, 1);
+	assert_true(quoit_channel_is_attached(&seen.channel));
+	assert_int_equal(seen.next, 12);
+	put(3);
+	pair_turn(home);
+	assert_int_equal(seen.next, 15);
+	finish(home);
+}
+
 /* --- bells ----------------------------------------------------------------------------------- */
 
 static bool is_rung(const struct wire *q)
@@ -526,6 +560,7 @@ int main(void)
 		cmocka_unit_test(budgets_end_a_turn_and_what_is_left_keeps_the_loop_from_sleeping),
 		cmocka_unit_test(slots_are_given_back_after_the_handler_and_before_the_next_run),
 		cmocka_unit_test(a_handler_may_detach_its_channel_and_what_is_unread_stays),
+		cmocka_unit_test(a_channel_that_was_told_that_it_is_out_may_come_back_at_once),
 		cmocka_unit_test(a_loop_that_is_awake_is_not_rung_for),
 		cmocka_unit_test(a_loop_inside_another_becomes_readable),
 		cmocka_unit_test(a_peer_that_rings_in_every_turn_takes_nothing_from_other_channels),

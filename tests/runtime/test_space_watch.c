@@ -27,6 +27,8 @@ static struct told {
 	int error, stop_error;
 	uint64_t next, last; /* items that `room` sends */
 	size_t want;	     /* again, in `room` */
+	bool leaves;	     /* it stops in `room`, or in `gone` */
+	unsigned returns;    /* so often it is started again when it has stopped */
 	int refused;
 } told;
 
@@ -44,17 +46,22 @@ static void room(struct quoit_space_watch *watch, void *ctx)
 {
 	assert_ptr_equal(ctx, &told);
 	told.rooms++;
+	if (told.leaves)
+		quoit_space_watch_stop(watch);
 	send_on(watch);
 }
 
 static void gone(struct quoit_space_watch *watch, int error, void *ctx)
 {
-	(void)watch;
 	(void)ctx;
 	told.ends++;
 	told.error = error;
+	if (told.leaves)
+		quoit_space_watch_stop(watch);
 	quoit_loop_stop(loop);
 }
+
+static void start(void);
 
 static void stopped(struct quoit_space_watch *watch, int error, void *ctx)
 {
@@ -62,6 +69,8 @@ static void stopped(struct quoit_space_watch *watch, int error, void *ctx)
 	assert_false(quoit_space_watch_is_active(watch));
 	told.stops++;
 	told.stop_error = error;
+	if (told.returns && told.returns--)
+		start();
 }
 
 static const struct quoit_space_watch_options all = {
@@ -358,6 +367,49 @@ static void wants_that_cannot_be_are_refused(void **state)
 	assert_int_equal(told.stop_error, 0);
 }
 
+static void a_new_number_takes_the_place_of_the_last_one(void **state)
+{
+	(void)state;
+	begin(true);
+	fill();
+	start();
+	assert_int_equal(quoit_space_watch_want(&told.watch, SLOTS), 0);
+	assert_int_equal(quoit_space_watch_want(&told.watch, 2), 0);
+	take(2);
+	assert_int_equal(quoit_loop_run_once(loop, S_NS), 0);
+	pair_turn(loop);
+	assert_int_equal(told.rooms, 1);
+	take(SLOTS - 2); /* the first number is forgotten */
+	pair_turn(loop);
+	pair_turn(loop);
+	assert_int_equal(told.rooms, 1);
+	finish();
+}
+
+static void it_may_stop_when_it_is_told_and_start_again_when_it_has_stopped(void **state)
+{
+	(void)state;
+	begin(true);
+	told.leaves = true;
+	told.returns = 1;
+	start();
+	assert_int_equal(quoit_space_watch_want(&told.watch, 1), 0);
+	for (int i = 0; i < 8; i++)
+		pair_turn(loop);
+	assert_int_equal(told.rooms, 1);
+	assert_int_equal(told.stops, 1);
+	assert_true(quoit_space_watch_is_active(&told.watch));
+	quoit_shring_close(&reader->ring);
+	assert_int_equal(quoit_space_watch_want(&told.watch, 1), 0);
+	for (int i = 0; i < 8 && told.stops < 2; i++)
+		(void)!quoit_loop_run_once(loop, 0);
+	assert_int_equal(told.ends, 1);
+	assert_int_equal(told.error, -ESHUTDOWN);
+	assert_int_equal(told.stops, 2);
+	assert_false(quoit_space_watch_is_active(&told.watch));
+	finish();
+}
+
 static int start_core(struct quoit_core *core, void *ctx)
 {
 	(void)ctx;
@@ -404,6 +456,8 @@ int main(void)
 		cmocka_unit_test(a_position_that_cannot_be_is_told),
 		cmocka_unit_test(a_loop_that_waits_for_room_makes_no_context_switch_for_seconds),
 		cmocka_unit_test(wants_that_cannot_be_are_refused),
+		cmocka_unit_test(a_new_number_takes_the_place_of_the_last_one),
+		cmocka_unit_test(it_may_stop_when_it_is_told_and_start_again_when_it_has_stopped),
 		cmocka_unit_test(a_runtime_that_stops_ends_it),
 	};
 
