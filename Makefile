@@ -283,6 +283,7 @@ TIMEOUT_tests/stress/shared_wait := 180
 TIMEOUT_tests/stress/wait    := 180
 TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180
+TIMEOUT_tests/e2e/kv_front.sh := 120
 TIMEOUT_tests/e2e/demo.sh    := 120
 TIMEOUT_tests/model/model    := 600
 TIMEOUT_tests/rtm/rtm        := 180

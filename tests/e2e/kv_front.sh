@@ -36,7 +36,8 @@ case_is() # NAME CONDITION...: the condition is a command
 
 start_back() # CORES
 {
-	"$O/examples/kv/kv" --back "$path" --cores "$1" >"$scratch/back.out" 2>>"$scratch/back.err" &
+	"$O/examples/kv/kv" --back "$path" --cores "$1" \
+		>"$scratch/back.out" 2>>"$scratch/back.err" &
 	back=$!
 }
 
