@@ -234,11 +234,12 @@ static size_t amount(struct random *random)
 /* The messages from `number` on; with a fault, one of them is not what it should be. */
 static size_t make_words(struct soak_side *side, uint64_t *words, uint64_t number, size_t n)
 {
-	const uint64_t at = side->run->count / 2;
+	/* From the middle on, in the first batch that has room for it. */
+	const uint64_t at = quoit_max(side->run->count / 2, number);
 
 	for (size_t i = 0; i < n; i++)
 		words[i] = soak_word(number + i);
-	if (quoit_likely(!side->run->fault) || at < number || at + 1 >= number + n)
+	if (quoit_likely(!side->run->fault) || at + 1 >= number + n)
 		return n;
 	switch (side->run->fault) {
 	case SOAK_LOSE:
