@@ -76,9 +76,9 @@ static int check_seals(int fd, int wanted, struct quoit_reason *why)
 	const int seals = quoit__sys_seals(fd);
 
 	if (seals < 0)
-		return quoit_reason_set(why, -ENOTSUP,
-					"the descriptor cannot be sealed (%s): pass a memfd of "
-					"MFD_ALLOW_SEALING",
+		return quoit_reason_set(why, seals == -EBADF ? seals : -ENOTSUP,
+					"the descriptor is no file of memory (%s): pass the one of "
+					"quoit_shring_fds() first",
 					strerror(-seals));
 	if ((seals & wanted) != wanted)
 		return quoit_reason_set(why, -EUCLEAN,
@@ -86,6 +86,11 @@ static int check_seals(int fd, int wanted, struct quoit_reason *why)
 					"could take it away under us: seal it before passing it",
 					(unsigned)seals, (unsigned)(wanted & ~seals));
 	return 0;
+}
+
+int quoit__shring_check_sealed(int fd, struct quoit_reason *why)
+{
+	return check_seals(fd, SHRING_SEALS, why);
 }
 
 int quoit__shring_check_file(int fd, size_t most_bytes, struct shring_size *size,
@@ -98,19 +103,12 @@ int quoit__shring_check_file(int fd, size_t most_bytes, struct shring_size *size
 
 	if (rc)
 		return quoit_reason_set(why, rc, "descriptor %d: %s", fd, strerror(-rc));
-	if (!S_ISREG(status.st_mode))
-		return quoit_reason_set(why, -ENOTSUP,
-					"the descriptor is no file of memory: pass the one of "
-					"quoit_shring_fds() first");
 	rc = quoit__sys_file_system(fd, &kind, &page_bytes);
 	if (rc || (kind != TMPFS && kind != HUGETLBFS))
 		return quoit_reason_set(why, -ENOTSUP,
 					"the file lies on a file system of kind %#llx, not in "
 					"memory: pass a memfd",
 					(unsigned long long)kind);
-	rc = check_seals(fd, SHRING_SEALS, why);
-	if (rc)
-		return rc;
 	if (status.st_size < QUOIT_SHRING_HEADER || !page_bytes ||
 	    (uint64_t)status.st_size % page_bytes)
 		return quoit_reason_set(why, -EUCLEAN,
@@ -123,6 +121,7 @@ int quoit__shring_check_file(int fd, size_t most_bytes, struct shring_size *size
 					(long long)status.st_size, most_bytes);
 	size->bytes = (size_t)status.st_size;
 	size->page_bytes = page_bytes;
+	size->is_filled = (uint64_t)status.st_blocks * 512 >= (uint64_t)status.st_size;
 	return 0;
 }
 
@@ -203,7 +202,19 @@ int quoit__shring_check_id(int fd, const struct shring_size *size, struct quoit_
 	return rc;
 }
 
-int quoit__shring_check_wanted(int fd, const struct quoit_shring_id *id,
+/* Its owner alone fills a part: what is missing there would be ours to pay, or a SIGBUS. */
+static int check_part(int fd, const struct shring_size *size, struct quoit_reason *why)
+{
+	const int rc = check_seals(fd, SHRING_SEALS_HARDENED, why);
+
+	if (!rc && !size->is_filled)
+		return quoit_reason_set(why, -EUCLEAN,
+					"the peer's part has holes: fill it before sealing it");
+	return rc;
+}
+
+int quoit__shring_check_wanted(int fd, const struct shring_size *size,
+			       const struct quoit_shring_id *id,
 			       const struct quoit_shring_options *o, struct quoit_reason *why)
 {
 	if (id->slot_bytes != o->slot_bytes || id->slot_align < o->slot_align)
@@ -225,7 +236,7 @@ int quoit__shring_check_wanted(int fd, const struct quoit_shring_id *id,
 					"the ring is not hardened: its creator has to ask for it");
 	if (id->part == QUOIT_SHRING_WHOLE)
 		return 0;
-	return check_seals(fd, SHRING_SEALS_HARDENED, why);
+	return check_part(fd, size, why);
 }
 
 /* --- bells ----------------------------------------------------------------------------------- */
@@ -233,9 +244,9 @@ int quoit__shring_check_wanted(int fd, const struct quoit_shring_id *id,
 int quoit__shring_check_bell(int fd, struct quoit_reason *why)
 {
 	static const char eventfd[] = "anon_inode:[eventfd]";
-	char path[32], text[64] = "";
+	char path[40], text[64] = "";
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	(void)snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
 	(void)quoit__sys_read_link(path, text, sizeof(text) - 1);
 	if (strcmp(text, eventfd) != 0)
 		return quoit_reason_set(why, -EBADMSG,

@@ -4,9 +4,10 @@
  *
  * A role is a write lock on a byte of the file, of the kind that belongs to an open file and not to
  * a process (F_OFD_SETLK). The descriptor that is passed on is one open file in all processes, so
- * each side opens the memory file anew, through /proc/self/fd, and locks there. The kernel frees
- * the lock when that last descriptor is closed, however the process ends. Pids are no part of it,
- * so it holds across namespaces, and none can be used again by somebody else (defects D-40, D-42).
+ * each side opens the memory file anew, through /proc/thread-self/fd, and locks there. The kernel
+ * frees the lock when that last descriptor is closed, however the process ends. Pids are no part of
+ * it, so it holds across namespaces, and none can be used again by somebody else (defects D-40,
+ * D-42).
  */
 #include <quoit/rings/shring_internal.h>
 
@@ -30,14 +31,20 @@ const char *quoit__shring_role_name(enum quoit_shring_role role)
 
 static int open_anew(int fd, struct quoit_reason *why)
 {
-	char path[32];
+	char path[40];
 	int claim;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	claim = quoit__sys_open(path, O_RDWR);
+	/* Of this thread: the first one may have ended, or have descriptors of its own. Without
+	 * O_NONBLOCK a lease (F_SETLEASE) would hold us up, for /proc/sys/fs/lease-break-time. */
+	(void)snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
+	claim = quoit__sys_open(path, O_RDWR | O_NONBLOCK);
 	if (claim == -ENOENT)
 		return quoit_reason_set(why, claim,
 					"a role cannot be taken without /proc: mount it");
+	if (claim == -EAGAIN)
+		return quoit_reason_set(why, claim,
+					"somebody has a lease on the ring's file, which keeps it "
+					"from being opened: take another peer's");
 	if (claim == -EACCES)
 		return quoit_reason_set(why, claim,
 					"the ring's file may not be written by this user: its "

@@ -5,6 +5,7 @@
 #include <quoit/rings/shring_wait.h>
 
 #define HOME_MAGIC 0x73687267u
+#define HUGE_PAGE  (2 << 20) /* the largest that a small part usually is one of */
 
 /* --- memory of our own ----------------------------------------------------------------------- */
 
@@ -347,8 +348,11 @@ static int attach(struct quoit_shring *ring, const int *fds, size_t fd_count,
 		  const struct quoit_shring_options *o, struct quoit_reason *why)
 {
 	struct shring_size size;
-	int rc = quoit__sys_duplicate(fds[0]);
+	int rc = quoit__shring_check_sealed(fds[0], why);
 
+	if (rc)
+		return rc;
+	rc = quoit__sys_duplicate(fds[0]);
 	if (rc < 0)
 		return quoit_reason_set(why, rc, "the ring's descriptor: %s", strerror(-rc));
 	ring->home.fd = rc;
@@ -356,7 +360,7 @@ static int attach(struct quoit_shring *ring, const int *fds, size_t fd_count,
 	if (!rc)
 		rc = quoit__shring_check_id(ring->home.fd, &size, &ring->home.id, why);
 	if (!rc)
-		rc = quoit__shring_check_wanted(ring->home.fd, &ring->home.id, o, why);
+		rc = quoit__shring_check_wanted(ring->home.fd, &size, &ring->home.id, o, why);
 	if (!rc)
 		rc = take_bells(ring, fds, fd_count, why);
 	if (rc)
@@ -410,6 +414,17 @@ static int check_pair(const struct quoit_shring *ring, const struct quoit_shring
 				quoit__shring_role_name(quoit__shring_other(ring->role)));
 }
 
+/* What the other part needs, in pages of which we know no more than that ours may be as large. */
+static size_t most_bytes_of_part(const struct quoit_shring *ring)
+{
+	const struct quoit_shring_id *const id = &ring->home.id;
+	size_t bytes = QUOIT_SHRING_HEADER;
+
+	if (ring->role == QUOIT_SHRING_CONSUMER) /* it was created with so many: they can be */
+		(void)quoit__shring_bytes(id->capacity, id->slot_bytes, &bytes);
+	return bytes + quoit_max(ring->home.own_bytes, (size_t)HUGE_PAGE);
+}
+
 int quoit_shring_join(struct quoit_shring *ring, int fd, struct quoit_reason *why)
 {
 	const struct quoit_shring_options o = {
@@ -423,15 +438,17 @@ int quoit_shring_join(struct quoit_shring *ring, int fd, struct quoit_reason *wh
 	if (!(ring->flags & QUOIT_SHRING_FLAG_HARDENED) || ring->home.peer_map)
 		return quoit_reason_set(why, -EINVAL,
 					"only the creator of a hardened ring joins, and once");
+	rc = quoit__shring_check_sealed(fd, why);
+	if (rc)
+		return rc;
 	part = quoit__sys_duplicate(fd);
 	if (part < 0)
 		return quoit_reason_set(why, part, "the peer's part: %s", strerror(-part));
-	rc = quoit__shring_check_file(part, ring->home.own_bytes + QUOIT_SHRING_MOST_BYTES, &size,
-				      why);
+	rc = quoit__shring_check_file(part, most_bytes_of_part(ring), &size, why);
 	if (!rc)
 		rc = quoit__shring_check_id(part, &size, &id, why);
 	if (!rc)
-		rc = quoit__shring_check_wanted(part, &id, &o, why);
+		rc = quoit__shring_check_wanted(part, &size, &id, &o, why);
 	if (!rc)
 		rc = check_pair(ring, &id, why);
 	if (!rc)

@@ -73,7 +73,8 @@ QUOIT_MUST_CHECK int quoit_shring_create(const struct quoit_shring_options *opti
  *
  * Thread, Owns: as create.
  * Errors: -EINVAL for options; -EBADF, -ENOTSUP what is no sealed memory file; -EUCLEAN one that
- * has no seals, or whose size is not what it says; -EFBIG larger than most_bytes; -EPROTO no ring,
+ * has no seals, or whose size is not what it says, or of a hardened ring one that is not filled;
+ * -EFBIG larger than most_bytes; -EAGAIN somebody has a lease on it; -EPROTO no ring,
  * or one of other items; -EPROTONOSUPPORT of another version; -EBADMSG bells are missing or are
  * none; -EBUSY the role is taken by a process that lives; -ESHUTDOWN it was closed; -ESTALE
  * another generation; -EACCES, -ENOENT its file cannot be opened through /proc; those of mmap(2);

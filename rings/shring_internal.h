@@ -47,9 +47,17 @@ int quoit__shring_options(const struct quoit_shring_options *from, bool create,
 struct shring_size {
 	size_t bytes;	   /* of the file */
 	size_t page_bytes; /* of which it is whole ones */
+	bool is_filled;	   /* no page of it is missing */
 };
 
-/* Is it a sealed file of memory of a size that can be? Nothing is mapped. */
+/*
+ * Is it a file of memory, and sealed? To be asked first, of the descriptor that was passed: it asks
+ * no file system, which may be the peer's and never answer, not even to a close; and only of a
+ * sealed file is the size, when it is asked for, the one that it keeps.
+ */
+int quoit__shring_check_sealed(int fd, struct quoit_reason *why);
+
+/* Of a sealed one: is it of a size that can be? Nothing is mapped. */
 int quoit__shring_check_file(int fd, size_t most_bytes, struct shring_size *size,
 			     struct quoit_reason *why);
 
@@ -58,7 +66,8 @@ int quoit__shring_check_id(int fd, const struct shring_size *size, struct quoit_
 			   struct quoit_reason *why);
 
 /* Is it the ring that the options want, and sealed as such a one must be? */
-int quoit__shring_check_wanted(int fd, const struct quoit_shring_id *id,
+int quoit__shring_check_wanted(int fd, const struct shring_size *size,
+			       const struct quoit_shring_id *id,
 			       const struct quoit_shring_options *o, struct quoit_reason *why);
 
 /* Is it an eventfd that does not block? */

@@ -102,11 +102,22 @@ static int make(struct quoit_shring *ring, const struct quoit_shring_options *o,
 	return 0;
 }
 
+/* What may not be written can only be read ahead; that every page is there was checked. */
+static int read_ahead(void *map, size_t bytes)
+{
+	int rc;
+
+	do
+		rc = quoit__sys_madvise(map, bytes, MADV_POPULATE_READ);
+	while (rc == -EINTR);
+	return rc == -EINVAL ? 0 : rc; /* before Linux 5.14: each comes at its first touch */
+}
+
 /* Bring every page in here too: only then does no first touch wait for one. */
 static int bring_in(struct quoit_shring *ring, void *map, size_t bytes, bool writable,
 		    const struct quoit_shring_options *o, struct quoit_reason *why)
 {
-	int rc = writable ? quoit_mem_prefault(map, bytes) : 0;
+	int rc = writable ? quoit_mem_prefault(map, bytes) : read_ahead(map, bytes);
 
 	if (rc)
 		return quoit_reason_set(why, rc, "the ring's pages cannot be brought in: %s",
@@ -148,11 +159,9 @@ int quoit__shring_make(struct quoit_shring *ring, const struct quoit_shring_opti
 int quoit__shring_map(struct quoit_shring *ring, int fd, size_t bytes, bool writable,
 		      const struct quoit_shring_options *o, void **map, struct quoit_reason *why)
 {
-	/* What may not be written cannot be filled, only read ahead. */
-	const int flags = writable ? MAP_SHARED : MAP_SHARED | MAP_POPULATE;
 	void *at = NULL;
-	int rc = quoit__sys_mmap(&at, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, flags,
-				 fd, 0);
+	int rc = quoit__sys_mmap(&at, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+				 MAP_SHARED, fd, 0);
 
 	if (rc)
 		return quoit_reason_set(why, rc, "the ring's %zu bytes cannot be mapped: %s", bytes,

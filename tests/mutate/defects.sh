@@ -370,7 +370,7 @@ defect "D-43: a descriptor that stays open" rings/test_shring rings/shring_creat
 ' ''
 
 defect "D-43: the descriptor of the caller" rings/test_shring rings/shring_create.c \
-	'	int rc = quoit__sys_duplicate(fds[0]);' '	int rc = fds[0];'
+	'	rc = quoit__sys_duplicate(fds[0]);' '	rc = fds[0];'
 
 defect "D-44: bits that nobody limits" rings/test_shring rings/shring_check.c \
 	'	if (!o->bits || o->bits > QUOIT_SHRING_BITS_MAX)' '	if (!o->bits)'

@@ -74,7 +74,8 @@ void hostile_open(struct hostile_file *file, size_t bytes, bool hardened)
 
 	*file = (struct hostile_file){.bytes = bytes, .hardened = hardened};
 	file->fd = memfd_create("hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (file->fd < 0 || ftruncate(file->fd, (off_t)bytes))
+	if (file->fd < 0 || ftruncate(file->fd, (off_t)bytes) ||
+	    fallocate(file->fd, 0, 0, (off_t)bytes))
 		abort();
 	file->header = (struct quoit_shring_header *)mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 							  MAP_SHARED, file->fd, 0);

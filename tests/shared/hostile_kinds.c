@@ -92,7 +92,7 @@ static void kinds_of_descriptor(void)
 	refuses_one("an epoll instance", epoll_create1(EPOLL_CLOEXEC), -ENOTSUP,
 		    "no file of memory");
 	refuses_one("a file of /proc", open("/proc/self/status", O_RDONLY | O_CLOEXEC), -ENOTSUP,
-		    "not in memory");
+		    "no file of memory");
 	refuses_one("no descriptor at all", -1, -EBADF, "descriptor");
 	refuses_one("a memfd without seals", memory(4096, MFD_ALLOW_SEALING, 0), -EUCLEAN, "seals");
 	refuses_one("a memfd that cannot be sealed", memory(4096, 0, 0), -EUCLEAN, "seals");
