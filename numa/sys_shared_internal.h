@@ -134,13 +134,17 @@ static inline struct timespec quoit__sys_left(uint64_t deadline_ns)
 	return quoit__sys_timespec(now_ns < deadline_ns ? deadline_ns - now_ns : 0);
 }
 
-/* Sleep until one of two is readable (1), or until the deadline (0; for ever if it is 0). -EINTR.
+/*
+ * Sleep until one of three is readable (1), or until the deadline (0; for ever if it is 0). -1 is
+ * none. -EINTR.
  */
-static inline int quoit__sys_wait_either(int first, int second, uint64_t deadline_ns)
+static inline int quoit__sys_wait_either(int first, int second, int third, uint64_t deadline_ns)
 {
-	struct pollfd fds[] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = first, .events = POLLIN},
+			       {.fd = second, .events = POLLIN},
+			       {.fd = third, .events = POLLIN}};
 	const struct timespec left = quoit__sys_left(deadline_ns);
-	const int rc = ppoll(fds, 2, deadline_ns ? &left : NULL, NULL);
+	const int rc = ppoll(fds, 3, deadline_ns ? &left : NULL, NULL);
 
 	return rc < 0 ? -errno : rc != 0;
 }

@@ -16,7 +16,8 @@ static void detach(struct quoit_shring *ring, int error)
 {
 	ring->detached = ring->seen;
 	ring->peer_index = &ring->detached;
-	ring->peer_closed = &ring->ended;
+	quoit_store(&ring->closed,
+		    1u); /* by any thread seen, now or later: nothing comes with it */
 	ring->error = error;
 }
 

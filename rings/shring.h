@@ -61,7 +61,10 @@ struct quoit_shring_home {
 	int peer_part; /* of a hardened ring: the other side's file, or -1 */
 	int bells[2];  /* data, space; -1 without */
 	int pidfd;     /* the peer's process, or -1 */
-	int pid;       /* ours, when the role was taken: a forked child must not give it back */
+	int own_bell;  /* with bells: what close() rings for our own sleeper, never passed on; or -1
+			*/
+	int pid;       /* ours, for people */
+	const uint32_t *is_ours; /* 1; in a forked child 0, which must not give the role back */
 	void *own_map;
 	size_t own_bytes;
 	const void *peer_map; /* of a hardened ring */
@@ -72,8 +75,7 @@ struct quoit_shring_home {
 	uint64_t beat_seen_ns;			  /* and since when it is that; 0: never looked */
 	bool met;				  /* the peer's role was seen to be taken */
 	bool creator;
-	bool bell_spoilt; /* the peer made the bell that we ring a blocking one: not rung any more
-			   */
+	uint32_t bell_spoilt[2]; /* the peer made that one a blocking one: not rung any more */
 };
 
 /* One side. Made by create or attach. Touch the fields only through the functions. */
@@ -89,10 +91,10 @@ struct quoit_shring {
 	const uint64_t *peer_index;   /* shared: theirs, never believed */
 	char *slots;		      /* shared */
 	const uint32_t *peer_waiters; /* shared: theirs; NULL if nobody can sleep on this ring */
-	const uint32_t *peer_closed;  /* shared: theirs */
+	const uint32_t *peer_closed;  /* shared: theirs; stays, because is_closed is any thread's */
 	uint32_t answered;	      /* the sleep of theirs that we have ended last */
 	uint32_t slot_bytes;
-	uint32_t closed;      /* by this side, from any of its threads */
+	uint32_t closed;      /* by this side, from any of its threads, or poisoned */
 	uint32_t in_place;    /* reserve, or readable, is allowed */
 	uint64_t bells_rung;  /* publications that woke the peer */
 	uint64_t bells_saved; /* publications that found it awake */
@@ -107,8 +109,7 @@ struct quoit_shring {
 	uint64_t beats;
 	uint32_t asleep;   /* what stands in *waiters when we are awake */
 	uint32_t barrier;  /* see quoit__shring_fence() */
-	uint32_t ended;	   /* 1: what a poisoned ring finds in the place of peer_closed */
-	uint64_t detached; /* and in the place of peer_index */
+	uint64_t detached; /* what a poisoned ring finds in the place of peer_index */
 	enum quoit_shring_role role;
 	uint32_t flags;	   /* QUOIT_SHRING_FLAG_... */
 	int error;	   /* 0, or why it is poisoned: -EUCLEAN, -ESTALE */
@@ -156,7 +157,6 @@ QUOIT_HOT void quoit__shring_bind(struct quoit_shring *ring, struct quoit_shring
 	ring->beats = quoit_load(ring->beat);
 	ring->mine = ring->published = ring->owned = mine;
 	ring->seen = seen;
-	ring->ended = 1;
 	quoit__shring_bind_peer(ring, peer);
 }
 
@@ -240,7 +240,10 @@ QUOIT_RT_WAKES QUOIT_HOT void quoit_shring_notify(struct quoit_shring *ring)
 /*
  * Let no new reservation succeed, and wake the peer to tell it. The consumer still gets what was
  * published: close after the last commit. Either side may; nothing opens a closed ring but reset.
- * Thread: any of this side; its own that sleeps wakes too, within a second if it was just about to.
+ * Thread: any of this side; its own that sleeps in a call wakes too, whatever the peer does, within
+ * a second if it was just about to and sleeps on a futex. A loop that polls quoit_shring_bell() is
+ * rung by that bell, which the peer can drain or spoil: one that must hear of it at once is told by
+ * other means as well (quoit_loop_wake(), quoit_notify_ring()).
  * Cost: some system calls.
  */
 void quoit_shring_close(struct quoit_shring *ring);

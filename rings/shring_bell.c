@@ -12,20 +12,27 @@
 #include <quoit/rings/shring_wait.h>
 
 /* One bell is enough: a full counter is readable, and what it says is not believed. */
-static void ring_bell(struct quoit_shring *ring, int bell)
+static void ring_it(int bell)
 {
 	const uint64_t one = 1;
 	ssize_t wrote;
 
-	if (bell < 0 || ring->home.bell_spoilt)
-		return;
-	if (quoit__sys_is_blocking(bell) != 0) {
-		ring->home.bell_spoilt = true;
-		return;
-	}
 	do
 		wrote = quoit__sys_write(bell, &one, sizeof(one));
 	while (wrote == -EINTR);
+}
+
+/* One of the two that the peer holds as well, as long as it lets us. Any thread. */
+static void ring_bell(struct quoit_shring *ring, unsigned which)
+{
+	const int bell = ring->home.bells[which];
+
+	if (bell < 0 || quoit_load(&ring->home.bell_spoilt[which])) /* a hint: of nothing else */
+		return;
+	if (quoit__sys_is_blocking(bell) != 0)
+		quoit_store(&ring->home.bell_spoilt[which], 1u); /* likewise */
+	else
+		ring_it(bell);
 }
 
 void quoit__shring_stir(struct quoit_shring *ring, uint32_t kinds)
@@ -37,7 +44,7 @@ void quoit__shring_stir(struct quoit_shring *ring, uint32_t kinds)
 		(void)quoit__sys_futex_wake_shared(ring->seq, 1);
 	}
 	if (kinds & QUOIT_SHRING_ASLEEP_BELL)
-		ring_bell(ring, quoit_shring_peer_bell(ring));
+		ring_bell(ring, ring->role == QUOIT_SHRING_CONSUMER);
 }
 
 void quoit_shring_hush(struct quoit_shring *ring)
@@ -55,5 +62,7 @@ void quoit_shring_close(struct quoit_shring *ring)
 	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* whatever it says: it may be lying */
 	/* And our own thread, if it is another: its futex's word is not ours to change. */
 	(void)quoit__sys_futex_wake_shared(ring->peer_seq, 1);
-	ring_bell(ring, quoit_shring_bell(ring));
+	ring_bell(ring, ring->role == QUOIT_SHRING_PRODUCER);
+	if (ring->home.own_bell >= 0) /* that one may be drained, or spoilt: this is ours alone */
+		ring_it(ring->home.own_bell);
 }

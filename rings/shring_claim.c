@@ -77,12 +77,17 @@ int quoit__shring_claim(struct quoit_shring *ring, int fd, struct quoit_reason *
 	return 0;
 }
 
+bool quoit__shring_is_ours(const struct quoit_shring *ring)
+{
+	return *ring->home.is_ours != 0;
+}
+
 void quoit__shring_disclaim(struct quoit_shring *ring)
 {
 	if (ring->home.claim < 0)
 		return;
 	/* A fork shares the open file: closing it is nothing, unlocking it would be for both. */
-	if (ring->home.pid == quoit__sys_getpid())
+	if (quoit__shring_is_ours(ring))
 		(void)quoit__sys_lock_byte(ring->home.claim, quoit__shring_lock_at(ring->role),
 					   F_UNLCK);
 	quoit__sys_close(ring->home.claim);

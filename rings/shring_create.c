@@ -9,22 +9,46 @@
 
 /* --- memory of our own ----------------------------------------------------------------------- */
 
-static int open_box(const struct quoit_shring_options *o, struct quoit_shring **ring,
-		    struct quoit_reason *why)
+static int open_region(size_t bytes, struct quoit_region *region, struct quoit_reason *why)
 {
 	const struct quoit_region_options place = {
-		.bytes = sizeof(struct shring_box),
+		.bytes = bytes,
 		.node = -1,
 		.name = "quoit shring",
 	};
-	struct quoit_region region;
-	struct shring_box *box;
-	const int rc = quoit_region_open(&region, &place, why);
+
+	return quoit_region_open(region, &place, why);
+}
+
+/* A word that is 1 here and 0 in every child, whatever namespaces it was forked into. */
+static int open_life(struct quoit_region *life, struct quoit_reason *why)
+{
+	const int rc = open_region(sizeof(uint32_t), life, why);
 
 	if (rc)
 		return rc;
+	(void)quoit__sys_madvise(life->base, life->bytes, MADV_WIPEONFORK);
+	*(uint32_t *)life->base = 1;
+	return 0;
+}
+
+static int open_box(const struct quoit_shring_options *o, struct quoit_shring **ring,
+		    struct quoit_reason *why)
+{
+	struct quoit_region region, life;
+	struct shring_box *box;
+	int rc = open_region(sizeof(struct shring_box), &region, why);
+
+	if (rc)
+		return rc;
+	rc = open_life(&life, why);
+	if (rc) {
+		quoit_region_close(&region);
+		return rc;
+	}
 	box = (struct shring_box *)quoit_region_take(&region, sizeof(*box), QUOIT_ISOLATION);
 	box->region = region;
+	box->life = life;
 	box->ring.role = o->role;
 	box->ring.home = (struct quoit_shring_home){
 		.magic = HOME_MAGIC,
@@ -32,6 +56,8 @@ static int open_box(const struct quoit_shring_options *o, struct quoit_shring **
 		.claim = -1,
 		.peer_part = -1,
 		.bells = {-1, -1},
+		.own_bell = -1,
+		.is_ours = (const uint32_t *)life.base,
 		.pidfd = -1,
 	};
 	*ring = &box->ring;
@@ -49,7 +75,7 @@ static void close_box(struct quoit_shring *ring)
 {
 	struct shring_box *const box = quoit_container_of(ring, struct shring_box, ring);
 	struct quoit_shring_home *const home = &ring->home;
-	struct quoit_region region = box->region; /* it lies inside itself */
+	struct quoit_region region = box->region, life = box->life; /* they lie inside */
 
 	quoit__shring_disclaim(ring);
 	if (home->own_map)
@@ -60,8 +86,10 @@ static void close_box(struct quoit_shring *ring)
 	close_if(home->peer_part);
 	close_if(home->bells[0]);
 	close_if(home->bells[1]);
+	close_if(home->own_bell);
 	close_if(home->pidfd);
 	home->magic = 0;
+	quoit_region_close(&life);
 	quoit_region_close(&region);
 }
 
@@ -92,15 +120,19 @@ static void set_owner(struct quoit_shring *ring, int pid)
 
 /* --- create ---------------------------------------------------------------------------------- */
 
+static int make_bell(int *bell, struct quoit_reason *why)
+{
+	*bell = quoit__sys_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	return *bell < 0 ? quoit_reason_set(why, *bell, "a bell: %s", strerror(-*bell)) : 0;
+}
+
 static int make_bells(struct quoit_shring *ring, struct quoit_reason *why)
 {
-	for (int i = 0; i < 2; i++) {
-		ring->home.bells[i] = quoit__sys_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (ring->home.bells[i] < 0)
-			return quoit_reason_set(why, ring->home.bells[i], "a bell: %s",
-						strerror(-ring->home.bells[i]));
-	}
-	return 0;
+	int rc = make_bell(&ring->home.own_bell, why);
+
+	for (int i = 0; i < 2 && !rc; i++)
+		rc = make_bell(&ring->home.bells[i], why);
+	return rc;
 }
 
 static enum quoit_shring_part part_of(enum quoit_shring_role role)
@@ -223,7 +255,7 @@ static int take_bells(struct quoit_shring *ring, const int *fds, size_t fd_count
 			return quoit_reason_set(why, rc, "a bell: %s", strerror(-rc));
 		ring->home.bells[i - 1] = rc;
 	}
-	return 0;
+	return wanted > 1 ? make_bell(&ring->home.own_bell, why) : 0;
 }
 
 /*
@@ -368,9 +400,11 @@ static int attach(struct quoit_shring *ring, const int *fds, size_t fd_count,
 	set_shape(ring, o);
 	rc = ring->home.id.part == QUOIT_SHRING_WHOLE ? attach_whole(ring, o, why)
 						      : attach_part(ring, o, why);
-	if (!rc)
-		set_owner(ring, ring->home.pid);
-	return rc;
+	if (rc)
+		return rc;
+	set_owner(ring, ring->home.pid);
+	quoit_shring_beat(ring); /* what the last owner left may be stale already: this is not */
+	return 0;
 }
 
 int quoit_shring_attach(const int *fds, size_t fd_count, const struct quoit_shring_options *options,
@@ -469,12 +503,25 @@ void quoit_shring_destroy(struct quoit_shring *ring)
 	if (!ring)
 		return;
 	QUOIT_ASSERT(ring->home.magic == HOME_MAGIC);
-	if (ring->home.pid == quoit__sys_getpid()) {
+	if (quoit__shring_is_ours(ring)) {
 		quoit__shring_disclaim(ring); /* the name stays: it tells that we were there */
 		quoit__shring_fence(ring);
 		quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* so that it sees us gone */
 	}
 	close_box(ring);
+}
+
+/* Whoever comes next is another: nothing that was known of the last one is about him. */
+static void forget_peer(struct quoit_shring *ring)
+{
+	uint64_t bells;
+
+	close_if(ring->home.pidfd);
+	ring->home.pidfd = -1;
+	ring->home.beat_seen_ns = 0;
+	ring->home.met = false;
+	if (ring->home.own_bell >= 0) /* the close that it told of is over */
+		(void)quoit__sys_read_now(ring->home.own_bell, &bells, sizeof(bells));
 }
 
 /* Nobody has the other role, and nobody can take it now. */
@@ -484,17 +531,24 @@ static void begin_anew(struct quoit_shring *ring)
 	const uint64_t at = quoit_load(&own->tail);
 
 	ring->home.id.generation++;
-	/* By one store: who dies in here leaves a ring as it was, or an empty one.
-	 * free: pairs with quoit__shring_freed() */
-	quoit_store_release(&own->head, at);
-	own->producer_closed = own->consumer_closed = 0;
-	own->producer_owner = own->consumer_owner = 0;
+	/* First: who dies in here leaves items only to those who ask for no generation, and whoever
+	 * was promised the old one gets all of them, or is told. The stores behind it are releases,
+	 * so that nobody sees them without it. */
 	quoit_store(&own->id.generation, ring->home.id.generation);
-	ring->closed = ring->leased = 0;
+	quoit_store_release(&own->head, at); /* free: pairs with quoit__shring_freed() */
+	/* close: pairs with quoit_shring_is_closed(), which sees them open again */
+	quoit_store_release(&own->producer_closed, 0);
+	quoit_store_release(&own->consumer_closed,
+			    0); /* close: pairs with quoit_shring_is_closed() */
+	quoit_store(&own->producer_owner, 0u);
+	quoit_store(&own->consumer_owner, 0u);
+	quoit_store(&ring->closed, 0u);
+	ring->leased = 0;
 	ring->error = 0;
 	ring->why = (struct quoit_reason){0};
-	ring->home.met = false;
-	quoit__shring_bind(ring, own, own, at, at);
+	ring->mine = ring->published = ring->owned = ring->seen = at;
+	ring->peer_index = ring->role == QUOIT_SHRING_PRODUCER ? &own->head : &own->tail;
+	forget_peer(ring);
 	set_owner(ring, ring->home.pid);
 }
 

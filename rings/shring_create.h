@@ -88,7 +88,7 @@ QUOIT_MUST_CHECK int quoit_shring_attach(const int *fds, size_t fd_count,
  * The creator of a hardened ring has been given the other side's file. Until then the ring looks as
  * if the other side had not done anything yet. `fd` stays the caller's.
  *
- * Thread: this side's, outside of all other calls.
+ * Thread: this side's, outside of all other calls of any of its threads.
  * Errors: -EINVAL for a ring that is not hardened, or was joined; -EPROTO a file that is not the
  * other part of this ring; the others as quoit_shring_attach(); all with the reason.
  */
@@ -96,16 +96,17 @@ QUOIT_MUST_CHECK int quoit_shring_join(struct quoit_shring *ring, int fd, struct
 
 /*
  * Give the role back, wake the peer to tell it, unmap and close everything of this side. Does not
- * close the ring: another process may take the role. NULL is let be. In a forked child it only
- * unmaps and closes: the role is the parent's.
- * Thread: any, after this side has ended.
+ * close the ring: another process may take the role. NULL is let be. In a forked child, whatever
+ * its pid, it only unmaps and closes: the role is the parent's. Thread: any, after this side has
+ * ended.
  */
 void quoit_shring_destroy(struct quoit_shring *ring);
 
 /*
  * Begin it anew, empty and open, with the next generation: what was not read is gone. Nobody may
  * have the other role, which is what makes this safe; a handle of an earlier generation, should
- * there be one, gets -ESTALE.
+ * there be one, gets -ESTALE. What was known of the peer, its pidfd too, is forgotten. No other
+ * thread of this side is in a call meanwhile, but quoit_shring_is_closed().
  *
  * Errors: -EBUSY the other role is taken; -EOPNOTSUPP a hardened ring: make another; with the
  * reason.
@@ -161,7 +162,10 @@ enum quoit_shring_peer {
  */
 QUOIT_MUST_CHECK int quoit_shring_set_peer(struct quoit_shring *ring, int pidfd);
 
-/* That dup, for a loop that polls it: readable when the process has died; or -1. Thread: any. */
+/*
+ * That dup, for a loop that polls it: readable when the process has died; or -1. It is closed by
+ * the next quoit_shring_set_peer() and by reset. Thread: any.
+ */
 QUOIT_RT_WAITFREE QUOIT_HOT int quoit_shring_pidfd(const struct quoit_shring *ring)
 {
 	return ring->home.pidfd;

@@ -20,6 +20,7 @@
 struct shring_box {
 	struct quoit_shring ring;
 	struct quoit_region region;
+	struct quoit_region life; /* a page of its own, that a forked child finds wiped */
 };
 
 /* --- shring_memory.c: files and mappings --- */
@@ -83,6 +84,9 @@ const char *quoit__shring_role_name(enum quoit_shring_role role);
 
 /* Open the file anew and take our role by a lock. Sets home.claim and home.pid. */
 int quoit__shring_claim(struct quoit_shring *ring, int fd, struct quoit_reason *why);
+
+/* Is this the process that made this side, and no fork of it? A pid may be the same in a child. */
+bool quoit__shring_is_ours(const struct quoit_shring *ring);
 
 /* Give it back, unless we are a forked child, and close. */
 void quoit__shring_disclaim(struct quoit_shring *ring);

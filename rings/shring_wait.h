@@ -16,8 +16,9 @@
  * The futexes are not private. The bells are a pair of eventfds that are never blocked on. A peer
  * that rings for ever costs wake-ups, one that never rings costs time: every wait has a deadline
  * if it was given one, and looks by itself once a second, at the ring and whether the peer is
- * there, so that no death goes unnoticed and no position is missed. With bells and a pidfd it needs
- * not, because it sleeps on both.
+ * there, so that no death goes unnoticed and no position is missed. With bells and a pidfd, on both
+ * of which it sleeps, once in ten seconds will do: a peer that execs gives its role back and lives.
+ * Whether the peer is there is asked a hundred times a second at most, however often it rings.
  *
  * In a loop, which polls quoit_shring_bell() and is told that it is readable, or edge-triggered
  * that it was rung:
@@ -38,7 +39,7 @@
 
 QUOIT_C_BEGIN
 
-#define QUOIT_SHRING_LOOK_NS UINT64_C(1000000000) /* the longest sleep on a futex */
+#define QUOIT_SHRING_LOOK_NS UINT64_C(1000000000) /* the longest sleep without a pidfd */
 
 /* Announce a sleep of this kind. After this look once more, and only then sleep. */
 QUOIT_HOT void quoit__shring_arm(struct quoit_shring *ring, uint32_t kind)

@@ -110,9 +110,10 @@ int quoit__sys_futex_wake(uint32_t *word, int most)
 
 /* --- time: no target waits by the clock ------------------------------------------------------ */
 
+/* The end of time: whatever is done now and then is done each time. */
 uint64_t quoit_clock_now_ns(void)
 {
-	return 1;
+	return UINT64_MAX;
 }
 
 void quoit__sys_yield(void)

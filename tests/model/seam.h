@@ -24,7 +24,7 @@ void quoit__sys_sleep_until(uint64_t at_ns);
 
 int quoit__sys_futex_wait_shared(const uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 int quoit__sys_futex_wake_shared(const uint32_t *word, int most);
-int quoit__sys_wait_either(int first, int second, uint64_t deadline_ns);
+int quoit__sys_wait_either(int first, int second, int third, uint64_t deadline_ns);
 int quoit__sys_is_blocking(int fd);
 ssize_t quoit__sys_write(int fd, const void *data, size_t bytes);
 ssize_t quoit__sys_read_now(int fd, void *data, size_t bytes);

@@ -178,6 +178,28 @@ static void a_forked_child_does_not_give_its_parents_role_back(void **state)
 	words_destroy(p);
 }
 
+/* The first process of a namespace of its own has the pid of the first one of ours. */
+static int destroy_as_if_of_that_pid(void *ctx)
+{
+	struct words *const q = (struct words *)ctx;
+
+	q->ring.home.pid = getpid();
+	words_destroy(q);
+	return 0;
+}
+
+static void nor_does_one_with_the_pid_of_its_parent(void **state)
+{
+	struct words *const p = shring_create(PRODUCER);
+	struct words *other = NULL;
+
+	(void)state;
+	assert_int_equal(shring_joined(shring_child(destroy_as_if_of_that_pid, p)), 0);
+	assert_int_equal(attach_rc(p, PRODUCER, &other), -EBUSY);
+	words_destroy(p);
+	assert_null(other);
+}
+
 /* --- B171, D-40 ------------------------------------------------------------------------------ */
 
 static void a_peer_that_never_came_is_not_dead(void **state)
@@ -229,6 +251,20 @@ static void an_idle_peer_is_alive_and_one_that_does_not_beat_is_stale(void **sta
 	shring_shared(pair.p)->producer_beat = UINT64_MAX;
 	usleep(30000);
 	assert_int_equal(quoit_shring_peer_state(&pair.c->ring, 20 * ms), QUOIT_SHRING_ALIVE);
+	assert_int_equal(quoit_shring_peer_state(&pair.p->ring, 20 * ms), QUOIT_SHRING_ALIVE);
+	shring_end(&pair);
+}
+
+static void a_new_owner_is_not_stale_at_once(void **state)
+{
+	struct shring_pair pair = shring_begin(PRODUCER);
+	const uint64_t ms = 1000000;
+
+	(void)state;
+	assert_int_equal(quoit_shring_peer_state(&pair.p->ring, 20 * ms), QUOIT_SHRING_ALIVE);
+	words_destroy(pair.c);
+	usleep(30000);
+	pair.c = shring_attach(pair.p, CONSUMER);
 	assert_int_equal(quoit_shring_peer_state(&pair.p->ring, 20 * ms), QUOIT_SHRING_ALIVE);
 	shring_end(&pair);
 }
@@ -307,6 +343,27 @@ static void a_ring_begun_anew_is_of_the_next_generation(void **state)
 	words_destroy(pair.p);
 }
 
+/* The process whose end was to be told is not that of whoever comes next. */
+static void with_a_ring_begun_anew_its_last_peer_is_forgotten(void **state)
+{
+	struct shring_pair pair = shring_begin(PRODUCER);
+	const pid_t child = shring_child(wait_to_be_killed, NULL);
+	const int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+
+	(void)state;
+	assert_int_equal(quoit_shring_set_peer(&pair.p->ring, pidfd), 0);
+	close(pidfd);
+	kill_victim(child);
+	words_destroy(pair.c);
+	assert_int_equal(quoit_shring_peer_state(&pair.p->ring, 1), QUOIT_SHRING_DEAD);
+	assert_int_equal(quoit_shring_reset(&pair.p->ring, NULL), 0);
+	assert_int_equal(quoit_shring_pidfd(&pair.p->ring), -1);
+	assert_int_equal(quoit_shring_peer_state(&pair.p->ring, 1), QUOIT_SHRING_ABSENT);
+	pair.c = shring_attach(pair.p, CONSUMER);
+	assert_int_equal(quoit_shring_peer_state(&pair.p->ring, 1), QUOIT_SHRING_ALIVE);
+	shring_end(&pair);
+}
+
 static void a_poisoned_ring_can_be_begun_anew(void **state)
 {
 	struct shring_pair pair = shring_begin(PRODUCER);
@@ -356,12 +413,15 @@ int main(void)
 		TEST(a_producer_that_dies_has_sent_what_it_published_and_another_goes_on),
 		TEST(a_consumer_that_dies_leaves_what_it_had_not_freed),
 		TEST(a_forked_child_does_not_give_its_parents_role_back),
+		TEST(nor_does_one_with_the_pid_of_its_parent),
 		TEST(a_peer_that_never_came_is_not_dead),
 		TEST(a_peer_that_came_and_left_between_two_looks_is_dead),
 		TEST(an_idle_peer_is_alive_and_one_that_does_not_beat_is_stale),
+		TEST(a_new_owner_is_not_stale_at_once),
 		TEST(a_pidfd_tells_the_death_of_the_peer),
 		TEST(the_memory_goes_with_its_last_user),
 		TEST(a_ring_begun_anew_is_of_the_next_generation),
+		TEST(with_a_ring_begun_anew_its_last_peer_is_forgotten),
 		TEST(a_poisoned_ring_can_be_begun_anew),
 		TEST(a_handle_of_an_earlier_generation_is_stale),
 	};

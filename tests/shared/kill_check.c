@@ -73,12 +73,19 @@ static enum quoit_shring_role other(enum quoit_shring_role role)
 	return role == QUOIT_SHRING_PRODUCER ? QUOIT_SHRING_CONSUMER : QUOIT_SHRING_PRODUCER;
 }
 
+static int attach_to(const struct scene *s, enum quoit_shring_role role, uint32_t generation,
+		     struct letters **q, struct quoit_reason *why)
+{
+	struct quoit_shring_options o = kill_options(s->c, role);
+
+	o.generation = generation;
+	return letters_attach(s->fds, s->fd_count, &o, q, why);
+}
+
 static int attach(const struct scene *s, enum quoit_shring_role role, struct letters **q,
 		  struct quoit_reason *why)
 {
-	const struct quoit_shring_options o = kill_options(s->c, role);
-
-	return letters_attach(s->fds, s->fd_count, &o, q, why);
+	return attach_to(s, role, 0, q, why);
 }
 
 /* --- before ---------------------------------------------------------------------------------- */
@@ -300,6 +307,20 @@ static void go_on(struct scene *s, struct letters *out, struct letters *in, uint
 		TORN(s, "the ring is poisoned");
 }
 
+/* Whoever was promised what there was before gets all of it, or hears that it is gone. */
+static void look_at_the_old_generation(struct scene *s)
+{
+	struct letters *old = NULL;
+	struct quoit_reason why = {0};
+	const int rc = attach_to(s, QUOIT_SHRING_CONSUMER, 1, &old, &why);
+
+	if (rc && rc != -ESTALE)
+		HUNG(s, why.text);
+	if (!rc && (old->ring.mine != s->head || quoit_shring_length(&old->ring) != s->c->fill))
+		LOST(s, "an old generation has lost its letters");
+	letters_destroy(old);
+}
+
 /* Nobody is left. What was there is there, or nothing: no half of it, and no refusal. */
 static void look_at_reset(struct scene *s)
 {
@@ -307,6 +328,7 @@ static void look_at_reset(struct scene *s)
 	struct quoit_reason why = {0};
 	uint64_t next;
 
+	look_at_the_old_generation(s);
 	if (attach(s, QUOIT_SHRING_CONSUMER, &in, &why) ||
 	    attach(s, QUOIT_SHRING_PRODUCER, &out, &why)) {
 		HUNG(s, why.text);

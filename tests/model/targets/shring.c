@@ -92,11 +92,12 @@ static struct quoit_notify bell_of(int fd)
 }
 
 /* The peer's pidfd is taken for its bell: on_death rings it. */
-int quoit__sys_wait_either(int first, int second, uint64_t deadline_ns)
+int quoit__sys_wait_either(int first, int second, int third, uint64_t deadline_ns)
 {
 	const struct quoit_notify notify = bell_of(first);
 
 	(void)second;
+	(void)third;
 	(void)deadline_ns;
 	model_wait(&notify);
 	return 1;
@@ -179,6 +180,7 @@ static void make_side(struct parcels *q, enum quoit_shring_role role, const stru
 	ring->in_place = true;
 	ring->home.bells[0] = 0;
 	ring->home.bells[1] = 1;
+	ring->home.own_bell = -1; /* no other thread closes */
 	quoit__shring_bind(ring, &s.header, &s.header, mine, seen);
 }
 
