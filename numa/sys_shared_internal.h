@@ -8,6 +8,7 @@
 
 #include <quoit/numa/sys_internal.h>
 
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
@@ -26,6 +27,14 @@ static inline int quoit__sys_memfd(const char *name, unsigned flags)
 static inline int quoit__sys_set_length(int fd, size_t bytes)
 {
 	return (int)quoit__sys_result(ftruncate(fd, (off_t)bytes));
+}
+
+/* How long a file of ours may become: one byte more, and SIGXFSZ ends the process. */
+static inline uint64_t quoit__sys_longest_file(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_FSIZE, &limit) < 0 ? UINT64_MAX : limit.rlim_cur;
 }
 
 /* Fill it, so that no touch finds a hole. */

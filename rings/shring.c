@@ -16,8 +16,7 @@ static void detach(struct quoit_shring *ring, int error)
 {
 	ring->detached = ring->seen;
 	ring->peer_index = &ring->detached;
-	quoit_store(&ring->closed,
-		    1u); /* by any thread seen, now or later: nothing comes with it */
+	quoit_store(&ring->closed, 1u); /* a hint to other threads: nothing comes with it */
 	ring->error = error;
 }
 

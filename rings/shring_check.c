@@ -241,6 +241,23 @@ int quoit__shring_check_wanted(int fd, const struct shring_size *size,
 
 /* --- bells ----------------------------------------------------------------------------------- */
 
+/*
+ * A semaphore gives 1 at each read: the peer would write once, and we would wake up for ever. What
+ * was rung before stays rung.
+ */
+static bool is_semaphore(int bell)
+{
+	const uint64_t one = 1, two = 2;
+	uint64_t was = 0;
+
+	(void)quoit__sys_write(bell, &two, sizeof(two)); /* if it is full, that serves as well */
+	if (quoit__sys_read_now(bell, &was, sizeof(was)) != sizeof(was))
+		return false; /* whose bell it is has heard it */
+	if (was != two)
+		(void)quoit__sys_write(bell, &one, sizeof(one));
+	return was == 1;
+}
+
 int quoit__shring_check_bell(int fd, struct quoit_reason *why)
 {
 	static const char eventfd[] = "anon_inode:[eventfd]";
@@ -255,5 +272,8 @@ int quoit__shring_check_bell(int fd, struct quoit_reason *why)
 					text);
 	if (quoit__sys_is_blocking(fd) != 0)
 		return quoit_reason_set(why, -EBADMSG, "a bell is an eventfd that blocks");
+	if (is_semaphore(fd))
+		return quoit_reason_set(why, -EBADMSG,
+					"a bell is an eventfd that counts down (EFD_SEMAPHORE)");
 	return 0;
 }

@@ -56,10 +56,10 @@ enum quoit_shring_shortfall {
  *
  * Thread: any; with QUOIT_NODE_AUTO one that runs near where the ring is used.
  * Owns: the caller, until quoit_shring_destroy(). *ring is untouched on failure.
- * Errors: -EINVAL for options that cannot be; -EOVERFLOW more bytes than can be; -EOPNOTSUPP a
- * kernel without sealed memory files; -ENOENT no /proc, without which no role can be taken; those
- * of memfd_create(2), fallocate(2), mmap(2) and eventfd(2); with `require` the -errno of the
- * shortfall; all with the reason.
+ * Errors: -EINVAL for options that cannot be; -EOVERFLOW more bytes than can be; -EFBIG more than
+ * RLIMIT_FSIZE; -EOPNOTSUPP a kernel without sealed memory files; -ENOENT no /proc, without which
+ * no role can be taken; those of memfd_create(2), fallocate(2), mmap(2) and eventfd(2); with
+ * `require` the -errno of the shortfall; all with the reason.
  */
 QUOIT_MUST_CHECK int quoit_shring_create(const struct quoit_shring_options *options,
 					 struct quoit_shring **ring, struct quoit_reason *why);
@@ -74,11 +74,11 @@ QUOIT_MUST_CHECK int quoit_shring_create(const struct quoit_shring_options *opti
  * Thread, Owns: as create.
  * Errors: -EINVAL for options; -EBADF, -ENOTSUP what is no sealed memory file; -EUCLEAN one that
  * has no seals, or whose size is not what it says, or of a hardened ring one that is not filled;
- * -EFBIG larger than most_bytes; -EAGAIN somebody has a lease on it; -EPROTO no ring,
- * or one of other items; -EPROTONOSUPPORT of another version; -EBADMSG bells are missing or are
- * none; -EBUSY the role is taken by a process that lives; -ESHUTDOWN it was closed; -ESTALE
- * another generation; -EACCES, -ENOENT its file cannot be opened through /proc; those of mmap(2);
- * all with the reason.
+ * -EFBIG larger than most_bytes, or our part than RLIMIT_FSIZE; -EAGAIN somebody has a lease on it;
+ * -EPROTO no ring, or one of other items; -EPROTONOSUPPORT of another version; -EBADMSG bells are
+ * missing or are none; -EBUSY the role is taken by a process that lives; -ESHUTDOWN it was closed;
+ * -ESTALE another generation; -EACCES, -ENOENT its file cannot be opened through /proc; those of
+ * mmap(2); all with the reason.
  */
 QUOIT_MUST_CHECK int quoit_shring_attach(const int *fds, size_t fd_count,
 					 const struct quoit_shring_options *options,

@@ -71,7 +71,7 @@ int quoit__shring_check_wanted(int fd, const struct shring_size *size,
 			       const struct quoit_shring_id *id,
 			       const struct quoit_shring_options *o, struct quoit_reason *why);
 
-/* Is it an eventfd that does not block? */
+/* Is it an eventfd that does not block, and that one read empties? It may be rung by that. */
 int quoit__shring_check_bell(int fd, struct quoit_reason *why);
 
 /* --- shring_claim.c: who has which role --- */

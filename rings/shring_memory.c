@@ -55,6 +55,11 @@ static int fill(struct quoit_shring *ring, int fd, const struct quoit_shring_opt
 	if (rc)
 		return quoit_reason_set(why, rc, "fstatfs of the ring: %s", strerror(-rc));
 	bytes = (bytes + page_bytes - 1) / page_bytes * page_bytes;
+	if (bytes > quoit__sys_longest_file())
+		return quoit_reason_set(why, -EFBIG,
+					"%zu bytes for the ring are more than this process may "
+					"write to a file: raise the limit (ulimit -f)",
+					bytes);
 	rc = quoit__sys_set_length(fd, bytes);
 	if (!rc)
 		rc = quoit__sys_mmap(&map, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

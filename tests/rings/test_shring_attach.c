@@ -349,6 +349,47 @@ static void bells_must_be_eventfds_that_do_not_block(void **state)
 	words_destroy(p);
 }
 
+static int attaches_with_bell(struct words *p, int bell)
+{
+	const struct quoit_shring_options options = shring_of(QUOIT_SHRING_CONSUMER);
+	struct words *c = NULL;
+	int fds[QUOIT_SHRING_FDS], rc;
+
+	assert_int_equal(quoit_shring_fds(&p->ring, fds), 3);
+	fds[1] = bell;
+	rc = words_attach(fds, 3, &options, &c, NULL);
+	words_destroy(c);
+	return rc;
+}
+
+/* One write to it would wake us for ever. */
+static void bells_that_one_read_does_not_empty_are_refused(void **state)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	const uint64_t counts[] = {0, 1, 2, UINT64_MAX - 1};
+	struct words *p;
+
+	(void)state;
+	options.bells = true;
+	p = shring_create(options);
+	for (size_t i = 0; i < 4; i++) {
+		const int down = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+		const int plain = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		struct pollfd rung = {.fd = plain, .events = POLLIN};
+
+		assert_int_equal(write(down, &counts[i], 8), 8);
+		assert_int_equal(attaches_with_bell(p, down), -EBADMSG);
+		assert_int_equal(attaches_with_bell(p, plain), 0);
+		assert_int_equal(poll(&rung, 1, 0), 0);
+		assert_int_equal(write(plain, &counts[i], 8), 8);
+		assert_int_equal(attaches_with_bell(p, plain), 0);
+		assert_int_equal(poll(&rung, 1, 0), counts[i] != 0); /* as it was */
+		close(plain);
+		close(down);
+	}
+	words_destroy(p);
+}
+
 static void a_ring_without_bells_takes_none(void **state)
 {
 	struct words *const p = shring_create(shring_of(QUOIT_SHRING_CONSUMER));
@@ -377,6 +418,7 @@ int main(void)
 		TEST(positions_that_cannot_be_are_found_when_a_role_is_taken),
 		TEST(what_was_closed_can_only_be_drained),
 		TEST(bells_must_be_eventfds_that_do_not_block),
+		TEST(bells_that_one_read_does_not_empty_are_refused),
 		TEST(a_ring_without_bells_takes_none),
 	};
 

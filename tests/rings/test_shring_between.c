@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "shring_checks.h"
 
@@ -253,6 +254,38 @@ static void a_lease_on_the_file_holds_nobody_up(void **state)
 	close(reads);
 }
 
+/* --- limits ---------------------------------------------------------------------------------- */
+
+/* The kernel sends SIGXFSZ, which ends a process, where a call would only fail. */
+static int beyond_the_limit(void *ctx)
+{
+	const struct rlimit page = {PAGE, PAGE};
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	struct quoit_reason why = {0};
+	struct words *q = NULL;
+
+	options.bits = BITS_L;
+	if (setrlimit(RLIMIT_FSIZE, &page) || words_create(&options, &q, &why) != -EFBIG ||
+	    !strstr(why.text, "ulimit"))
+		return 1;
+	options.hardened = true;
+	if (words_attach((const int *)ctx, 1, &options, &q, &why) != -EFBIG)
+		return 2;
+	options.bits = BITS;
+	options.hardened = false;
+	return words_create(&options, &q, &why) ? 3 : 0; /* a page is within it */
+}
+
+static void a_file_beyond_the_limit_of_the_process_is_refused_and_does_not_end_it(void **state)
+{
+	struct words *const c = shring_create(hardened(QUOIT_SHRING_CONSUMER));
+	int fd = quoit_shring_fd(&c->ring);
+
+	(void)state;
+	assert_int_equal(shring_joined(shring_child(beyond_the_limit, &fd)), 0);
+	words_destroy(c);
+}
+
 /* --- threads --------------------------------------------------------------------------------- */
 
 static void *attach_alone(void *arg)
@@ -309,6 +342,7 @@ int main(void)
 		TEST(a_part_is_no_larger_than_it_can_be),
 		TEST(of_what_is_no_file_of_memory_only_the_seals_are_asked),
 		TEST(a_lease_on_the_file_holds_nobody_up),
+		TEST(a_file_beyond_the_limit_of_the_process_is_refused_and_does_not_end_it),
 		TEST(a_thread_with_descriptors_of_its_own_can_attach),
 	};
 
