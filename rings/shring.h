@@ -344,7 +344,8 @@ QUOIT_HOT void *quoit__shring_reserve(struct quoit_shring *ring, size_t bytes, s
  *
  * Nothing that was written into slots and not committed is ever seen as an item, but the peer may
  * look at the memory. Owns: the slots are leased until commit or the next reserve.
- * Cost: touches no shared line unless the ring looks full.
+ * Cost: reads one shared line, the one that says whether it was closed, which changes where
+ * somebody sleeps; the consumer's position only if the ring looks full.
  */
 QUOIT_RT_WAITFREE QUOIT_HOT void *quoit_shring_reserve(struct quoit_shring *ring, size_t want,
 						       size_t *granted)

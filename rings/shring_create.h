@@ -33,7 +33,8 @@ struct quoit_shring_options {
 
 	int node;  /* creating: QUOIT_NODE_AUTO, ..._INTERLEAVE or prefer this one; 0 is one */
 	bool lock; /* never swapped out; counts against RLIMIT_MEMLOCK */
-	bool huge_pages; /* creating: from those set aside (vm.nr_hugepages), else transparent */
+	bool huge_pages; /* creating: from those set aside (vm.nr_hugepages), else transparent; for
+			  * peers that would not punch holes, see shring.md, or hardened */
 	bool require;	 /* refuse where node, lock or huge_pages fall short */
 
 	bool waits;    /* creating: each side may sleep in the calls of shring_wait.h */

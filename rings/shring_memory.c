@@ -43,6 +43,14 @@ static int open_file(bool huge_pages, struct quoit_reason *why)
 	return fd;
 }
 
+/* A file of huge pages has no policy, only its mapping has: that must be what fills it. */
+static int fill_pages(int fd, void *map, size_t bytes, bool by_mapping)
+{
+	const int rc = by_mapping ? quoit_mem_prefault(map, bytes) : 0;
+
+	return rc ? rc : quoit__sys_allocate(fd, bytes);
+}
+
 /* Sized to whole pages of its own, mapped, placed on its node, filled. */
 static int fill(struct quoit_shring *ring, int fd, const struct quoit_shring_options *o,
 		size_t bytes, struct quoit_reason *why)
@@ -76,7 +84,8 @@ static int fill(struct quoit_shring *ring, int fd, const struct quoit_shring_opt
 					"the ring's node was refused");
 	}
 	if (!rc) {
-		rc = quoit__sys_allocate(fd, bytes);
+		rc = fill_pages(fd, map, bytes,
+				o->node != QUOIT_NODE_AUTO && page_bytes > quoit__sys_page_bytes());
 		if (rc)
 			quoit_reason_set(why, rc, "%zu bytes for the ring cannot be filled: %s",
 					 bytes, strerror(-rc));

@@ -26,6 +26,9 @@
 static unsigned asked;	   /* calls that the file system of a descriptor answers, or its seals */
 static int shrinks;	   /* it is made short and sealed at our first look at seals; or 0 */
 static int populate_error; /* which reading ahead gives, or 0 */
+static long page_says;	   /* how large the pages of a file are said to be; or 0 */
+static unsigned populated; /* mappings to write, */
+static unsigned filled_before; /* and how many there were when a file was filled */
 
 int __real_fcntl(int fd, int what, ...);
 int __wrap_fcntl(int fd, int what, ...);
@@ -61,8 +64,12 @@ int __real_fstatfs(int fd, struct statfs *status);
 int __wrap_fstatfs(int fd, struct statfs *status);
 int __wrap_fstatfs(int fd, struct statfs *status)
 {
+	const int rc = __real_fstatfs(fd, status);
+
 	asked++;
-	return __real_fstatfs(fd, status);
+	if (page_says)
+		status->f_bsize = page_says;
+	return rc;
 }
 
 int __real_madvise(void *at, size_t bytes, int advice);
@@ -73,6 +80,7 @@ int __wrap_madvise(void *at, size_t bytes, int advice)
 		errno = populate_error;
 		return -1;
 	}
+	populated += advice == MADV_POPULATE_WRITE && page_says && bytes >= (size_t)page_says;
 	return __real_madvise(at, bytes, advice);
 }
 
@@ -254,6 +262,32 @@ static void a_lease_on_the_file_holds_nobody_up(void **state)
 	close(reads);
 }
 
+/* --- huge pages ------------------------------------------------------------------------------ */
+
+int __real_fallocate(int fd, int mode, off_t from, off_t bytes);
+int __wrap_fallocate(int fd, int mode, off_t from, off_t bytes);
+int __wrap_fallocate(int fd, int mode, off_t from, off_t bytes)
+{
+	filled_before = populated;
+	return __real_fallocate(fd, mode, from, bytes);
+}
+
+/* They come from where the policy of the mapping says, and a file of them has none of its own. */
+static void huge_pages_are_filled_through_the_mapping_that_was_placed(void **state)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+
+	(void)state;
+	page_says = 2 << 20;
+	for (int placed = 0; placed < 2; placed++) {
+		options.node = placed ? 0 : QUOIT_NODE_AUTO;
+		populated = 0;
+		words_destroy(shring_create(options));
+		assert_int_equal(filled_before, placed);
+	}
+	page_says = 0;
+}
+
 /* --- limits ---------------------------------------------------------------------------------- */
 
 /* The kernel sends SIGXFSZ, which ends a process, where a call would only fail. */
@@ -342,6 +376,7 @@ int main(void)
 		TEST(a_part_is_no_larger_than_it_can_be),
 		TEST(of_what_is_no_file_of_memory_only_the_seals_are_asked),
 		TEST(a_lease_on_the_file_holds_nobody_up),
+		TEST(huge_pages_are_filled_through_the_mapping_that_was_placed),
 		TEST(a_file_beyond_the_limit_of_the_process_is_refused_and_does_not_end_it),
 		TEST(a_thread_with_descriptors_of_its_own_can_attach),
 	};

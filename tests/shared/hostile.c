@@ -42,6 +42,7 @@ int main(void)
 	printf("note: attached %llu times beside the scribbler, poisoned %llu times\n",
 	       (unsigned long long)n.attached, (unsigned long long)n.poisoned);
 	/* In a short run the scribbler may hardly get a cpu. */
+	stress_say(n.items > receives / 1000, "items come, whatever the scribbler writes");
 	stress_say(n.poisoned || receives < 10000000,
 		   "who reads beside a scribbler is never led out of the ring");
 	stress_say(!n.speechless, "each refusal has its reason in words");

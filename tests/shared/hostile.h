@@ -16,8 +16,9 @@ struct hostile_count {
 	uint64_t accepted_bad; /* attached to what is no ring */
 	uint64_t refused_good;
 	uint64_t speechless; /* refused without a reason */
-	uint64_t receives;
-	uint64_t attached; /* times, to a ring that is being scribbled on */
+	uint64_t receives;   /* calls */
+	uint64_t items;	     /* that they gave */
+	uint64_t attached;   /* times, to a ring that is being scribbled on */
 	uint64_t poisoned;
 };
 

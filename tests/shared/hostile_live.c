@@ -49,10 +49,12 @@ static void change_for_a_moment(struct random *random, uint32_t *word, uint32_t 
 static void say_wildly(struct random *random, struct hostile_file *file)
 {
 	struct quoit_shring_header *const h = file->header;
-	uint32_t *const words[] = {&h->id.bits,		&h->id.slot_bytes,
-				   &h->id.flags,	(uint32_t *)(void *)&h->id.capacity,
-				   &h->producer_closed, (uint32_t *)(void *)&h->id.mask,
-				   &h->consumer_closed};
+	uint32_t *const words[] = {&h->id.bits,		 &h->id.slot_bytes,
+				   &h->id.flags,	 (uint32_t *)(void *)&h->id.capacity,
+				   &h->producer_closed,	 (uint32_t *)(void *)&h->id.mask,
+				   &h->consumer_closed,	 &h->consumer_waiters,
+				   &h->producer_waiters, &h->data_seq,
+				   &h->space_seq,	 &h->id.generation};
 
 	switch (random_below(random, 8)) {
 	case 0:
@@ -67,7 +69,8 @@ static void say_wildly(struct random *random, struct hostile_file *file)
 		hostile_describe(file, PLAY_BITS, PLAY_SLOT);
 		break;
 	default:
-		change_for_a_moment(random, words[random_below(random, 7)],
+		change_for_a_moment(random,
+				    words[random_below(random, sizeof(words) / sizeof(words[0]))],
 				    (uint32_t)random_u64(random));
 	}
 }
@@ -109,7 +112,8 @@ static struct quoit_shring *attach(struct hostile_file *file, enum quoit_shring_
 	return ring;
 }
 
-static uint64_t receive_until_poisoned(struct quoit_shring *ring, struct tape *tape, uint64_t most)
+static uint64_t receive_until_poisoned(struct quoit_shring *ring, struct tape *tape, uint64_t most,
+				       uint64_t *items_received)
 {
 	char *const items = (char *)malloc(CAPACITY * PLAY_SLOT);
 	uint64_t received = 0;
@@ -122,10 +126,12 @@ static uint64_t receive_until_poisoned(struct quoit_shring *ring, struct tape *t
 		if (received % 64 == 63 && quoit_shring_readable(ring, &n)) {
 			play_expect(n <= CAPACITY, "as many in place as the ring holds");
 			quoit_shring_advance(ring, n);
+			*items_received += n;
 			continue;
 		}
-		play_expect(quoit_shring_recv(ring, items, want) <= want,
-			    "no more is received than asked for");
+		n = quoit_shring_recv(ring, items, want);
+		play_expect(n <= want, "no more is received than asked for");
+		*items_received += n;
 		if (received % 4096 == 0)
 			(void)quoit_shring_status(ring);
 	}
@@ -168,7 +174,7 @@ void hostile_live(uint64_t receives, uint64_t seed, struct hostile_count *n)
 		if (produces)
 			send_until_poisoned(ring, &tape);
 		else
-			done += receive_until_poisoned(ring, &tape, receives - done);
+			done += receive_until_poisoned(ring, &tape, receives - done, &n->items);
 		n->poisoned += ring->error != 0;
 		n->speechless += ring->error && !quoit_shring_why(ring)->text[0];
 		quoit_shring_destroy(ring);
