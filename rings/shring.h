@@ -160,6 +160,25 @@ QUOIT_HOT void quoit__shring_bind(struct quoit_shring *ring, struct quoit_shring
 	quoit__shring_bind_peer(ring, peer);
 }
 
+/*
+ * Empty what is shared of a plain ring, whose positions then are `at`, as another generation. That
+ * comes first: who dies in here leaves items only to those who ask for no generation, and whoever
+ * was promised the old one gets all of them, or is told. The stores behind it are releases, so that
+ * nobody sees them without it.
+ */
+QUOIT_HOT void quoit__shring_empty(struct quoit_shring_header *own, uint64_t at,
+				   uint32_t generation)
+{
+	quoit_store(&own->id.generation, generation); /* carried by all that follow */
+	quoit_store_release(&own->head, at);	      /* free: pairs with quoit__shring_freed() */
+	/* close: pairs with quoit_shring_is_closed(), which sees them open again */
+	quoit_store_release(&own->producer_closed, 0);
+	quoit_store_release(&own->consumer_closed,
+			    0); /* close: pairs with quoit_shring_is_closed() */
+	quoit_store(&own->producer_owner, 0u);
+	quoit_store(&own->consumer_owner, 0u);
+}
+
 /* Slots, all of which can be in use. Thread: any. */
 QUOIT_RT_WAITFREE QUOIT_HOT size_t quoit_shring_capacity(const struct quoit_shring *ring)
 {

@@ -531,17 +531,7 @@ static void begin_anew(struct quoit_shring *ring)
 	const uint64_t at = quoit_load(&own->tail);
 
 	ring->home.id.generation++;
-	/* First: who dies in here leaves items only to those who ask for no generation, and whoever
-	 * was promised the old one gets all of them, or is told. The stores behind it are releases,
-	 * so that nobody sees them without it. */
-	quoit_store(&own->id.generation, ring->home.id.generation);
-	quoit_store_release(&own->head, at); /* free: pairs with quoit__shring_freed() */
-	/* close: pairs with quoit_shring_is_closed(), which sees them open again */
-	quoit_store_release(&own->producer_closed, 0);
-	quoit_store_release(&own->consumer_closed,
-			    0); /* close: pairs with quoit_shring_is_closed() */
-	quoit_store(&own->producer_owner, 0u);
-	quoit_store(&own->consumer_owner, 0u);
+	quoit__shring_empty(own, at, ring->home.id.generation);
 	quoit_store(&ring->closed, 0u);
 	ring->leased = 0;
 	ring->error = 0;

@@ -151,6 +151,7 @@ enum quoit_shring_peer quoit_shring_peer_state(struct quoit_shring *ring, uint64
 static void name_all(const void *arg)
 {
 	(void)arg;
+	model_name(&s.header.id.generation, 4, "generation");
 	model_name(&s.header.tail, 8, "tail");
 	model_name(&s.header.head, 8, "head");
 	model_name(&s.header.consumer_waiters, 4, "consumer_waiters");
@@ -452,6 +453,33 @@ static void finish_consumer_died(const void *arg)
 			    "not everything came");
 }
 
+/* --- begun anew ------------------------------------------------------------------------------ */
+
+static void setup_old(const void *arg)
+{
+	setup_for(arg, false);
+	s.header.tail = BEGIN + 1;
+	s.header.producer_closed = 1;
+	s.header.id.generation = 1;
+}
+
+static void begins_anew(const void *arg)
+{
+	(void)arg;
+	quoit__shring_empty(&s.header, BEGIN + 1, 2);
+}
+
+/* As who attaches: the positions first. What was promised is all there, or it is told. */
+static void attaches(const void *arg)
+{
+	const uint64_t head = quoit_load_acquire(&s.header.head);
+	const uint32_t closed = quoit_load_acquire(&s.header.producer_closed);
+
+	(void)arg;
+	if (quoit_load(&s.header.id.generation) == 1)
+		model_check(head == BEGIN && closed, "an old generation has lost its items");
+}
+
 /* --- the list -------------------------------------------------------------------------------- */
 
 #define GROUP	      "shring"
@@ -470,6 +498,17 @@ static void finish_consumer_died(const void *arg)
 	}
 
 TARGET(both, setup, finish, THREAD(producer), THREAD(consumer));
+TARGET(anew, setup_old, attaches, THREAD(begins_anew), THREAD(attaches));
+static const struct model_target anew_half = {
+	.shared = &s,
+	.bytes = sizeof(s),
+	.name_all = name_all,
+	.setup = setup_old,
+	.threads = {THREAD(begins_anew), THREAD(attaches)},
+	.finish = attaches,
+	.mortal = 1,
+	.on_death = attaches,
+};
 MORTAL(producer_dies, 1, producer_died, finish_producer_died);
 MORTAL(consumer_dies, 2, consumer_died, finish_consumer_died);
 
@@ -521,10 +560,15 @@ const struct model_case model_shring_cases[] = {
 	CORRECT("a consumer's successor, loop", consumer_dies, 0, -1, TWO_ITEMS, .rest = LOOP,
 		.succeeds = true),
 
+	CORRECT("begun anew", anew, 2, 1, ONE_ITEM),
+	CORRECT("begun anew half way", anew_half, 2, 1, ONE_ITEM),
+
 	RACES("publish is relaxed", "quoit_shring_publish", MODEL_STORE),
 	RACES("arrived is relaxed", "quoit__shring_arrived", MODEL_LOAD),
 	RACES("free is relaxed", "quoit__shring_free", MODEL_STORE),
 	RACES("freed is relaxed", "quoit__shring_freed", MODEL_LOAD),
+	BREAKS("begun anew, relaxed", anew, "old generation", "quoit__shring_empty", MODEL_STORE,
+	       MODEL_RELAXED, ONE_ITEM),
 	BREAKS("close is relaxed", both, "not everything", "quoit_shring_close", MODEL_STORE,
 	       MODEL_RELAXED, ONE_ITEM),
 	BREAKS("closed is read relaxed", both, "not everything", "quoit_shring_is_closed",
