@@ -272,8 +272,13 @@ int quoit__shring_check_bell(int fd, struct quoit_reason *why)
 					text);
 	if (quoit__sys_is_blocking(fd) != 0)
 		return quoit_reason_set(why, -EBADMSG, "a bell is an eventfd that blocks");
-	if (is_semaphore(fd))
-		return quoit_reason_set(why, -EBADMSG,
-					"a bell is an eventfd that counts down (EFD_SEMAPHORE)");
 	return 0;
+}
+
+int quoit__shring_check_counter(int bell, struct quoit_reason *why)
+{
+	return is_semaphore(bell) ? quoit_reason_set(why, -EBADMSG,
+						     "a bell is an eventfd that counts down "
+						     "(EFD_SEMAPHORE)")
+				  : 0;
 }

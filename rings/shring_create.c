@@ -258,6 +258,16 @@ static int take_bells(struct quoit_shring *ring, const int *fds, size_t fd_count
 	return wanted > 1 ? make_bell(&ring->home.own_bell, why) : 0;
 }
 
+/* That rings them, so we have the role by now: who looks then must not find it free. */
+static int try_bells(struct quoit_shring *ring, struct quoit_reason *why)
+{
+	int rc = 0;
+
+	for (int i = 0; i < 2 && !rc && ring->home.bells[i] >= 0; i++)
+		rc = quoit__shring_check_counter(ring->home.bells[i], why);
+	return rc;
+}
+
 /*
  * Go on where the role was left. Only our own position is taken from there, once; that the other
  * one fits to it is all that can be known.
@@ -400,6 +410,8 @@ static int attach(struct quoit_shring *ring, const int *fds, size_t fd_count,
 	set_shape(ring, o);
 	rc = ring->home.id.part == QUOIT_SHRING_WHOLE ? attach_whole(ring, o, why)
 						      : attach_part(ring, o, why);
+	if (!rc)
+		rc = try_bells(ring, why);
 	if (rc)
 		return rc;
 	set_owner(ring, ring->home.pid);

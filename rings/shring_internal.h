@@ -71,8 +71,11 @@ int quoit__shring_check_wanted(int fd, const struct shring_size *size,
 			       const struct quoit_shring_id *id,
 			       const struct quoit_shring_options *o, struct quoit_reason *why);
 
-/* Is it an eventfd that does not block, and that one read empties? It may be rung by that. */
+/* Is it an eventfd that does not block? */
 int quoit__shring_check_bell(int fd, struct quoit_reason *why);
+
+/* And one that a single read empties? It is rung by that. */
+int quoit__shring_check_counter(int bell, struct quoit_reason *why);
 
 /* --- shring_claim.c: who has which role --- */
 

@@ -84,6 +84,20 @@ int __wrap_madvise(void *at, size_t bytes, int advice)
 	return __real_madvise(at, bytes, advice);
 }
 
+static struct quoit_shring *watched; /* while its other side attaches; or NULL */
+static unsigned writes, rung_too_early;
+
+ssize_t __real_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes);
+ssize_t __wrap_write(int fd, const void *data, size_t bytes)
+{
+	if (watched) {
+		writes++;
+		rung_too_early += quoit_shring_peer_state(watched, 0) != QUOIT_SHRING_ALIVE;
+	}
+	return __real_write(fd, data, bytes);
+}
+
 static struct quoit_shring_options hardened(enum quoit_shring_role role)
 {
 	struct quoit_shring_options options = shring_of(role);
@@ -366,9 +380,42 @@ static void a_thread_with_descriptors_of_its_own_can_attach(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fds_count, fds_none_is_left)
 
+static struct quoit_shring *attached(struct quoit_shring *to)
+{
+	const struct quoit_shring_options producer = shring_of(QUOIT_SHRING_PRODUCER);
+	int fds[QUOIT_SHRING_FDS];
+	const size_t n = quoit_shring_fds(to, fds);
+	struct quoit_shring *ring;
+
+	assert_int_equal(quoit_shring_attach(fds, n, &producer, &ring, NULL), 0);
+	return ring;
+}
+
+/* Whoever looks for a peer when it hears a bell would else find the last one dead, and end. */
+static void a_successor_rings_no_bell_before_it_has_the_role(void **state)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_CONSUMER);
+	struct quoit_shring *ring, *first, *second;
+
+	(void)state;
+	options.bells = true;
+	assert_int_equal(quoit_shring_create(&options, &ring, NULL), 0);
+	first = attached(ring);
+	assert_int_equal(quoit_shring_peer_state(ring, 0), QUOIT_SHRING_ALIVE);
+	quoit_shring_destroy(first);
+	watched = ring;
+	second = attached(ring);
+	watched = NULL;
+	assert_true(writes > 0); /* it tries them */
+	assert_int_equal(rung_too_early, 0);
+	quoit_shring_destroy(second);
+	quoit_shring_destroy(ring);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_successor_rings_no_bell_before_it_has_the_role),
 		TEST(a_size_from_before_the_seals_is_not_believed),
 		TEST(nor_when_the_other_part_is_joined),
 		TEST(pages_that_cannot_be_read_ahead_are_told),
