@@ -101,6 +101,10 @@ class Exits:
             self.all.append(Exit(path, number, words))
             self.by_callee.setdefault(self.all[-1].callee, []).append(self.all[-1])
 
+    def names(self):
+        """What a mark may say after `unless`, in the order of the lists."""
+        return list(dict.fromkeys(e.name for e in self.all if e.name != 'always'))
+
     def learn(self, graph):
         """Where each function of the source calls what: it may be inlined elsewhere."""
         for function in graph.values():

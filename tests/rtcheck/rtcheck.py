@@ -95,8 +95,8 @@ class Checker:
             for promise in unit.marks.values():
                 self.judge(unit, promise)
         for unit in self.units:
-            for function, where, what in unit.given:
-                self.judge_pointer(unit, function, where, what)
+            for given in unit.given:
+                self.judge_pointer(unit, *given)
         return self
 
     def title(self, unit, name, graph):
@@ -125,24 +125,33 @@ class Checker:
         if 'rt' in promise.words or promise.stack is not None:
             for violation in Stack(self, self.shipped).judge(places[1][1], promise):
                 self.take(violation)
+        self.judge_unless(promise)
+
+    def judge_unless(self, promise):
+        """What a mark says after `unless` is an exit that there is, and that it needs."""
+        exits = self.exits.names()
         for word, names in promise.unless.items():
             for name in names:
+                rule, what = 'stale', f'it never leaves by "{name}": take `unless` away'
+                if name not in exits:
+                    rule, what = 'mark', f'"{name}" is none of {", ".join(exits)}'
                 if (promise.name, word, name) not in self.exits_used:
-                    self.take(Violation('stale', promise, [(promise.name, promise.where)],
-                                        f'it never leaves by "{name}": take `unless` away'))
+                    self.take(Violation(rule, promise, [(promise.name, promise.where)], what))
 
-    def judge_pointer(self, unit, function, where, what):
+    def judge_pointer(self, unit, function, where, what, kept):
         """
         A pointer of a promising type is given a function: which promises, too, if the pointer may
-        be called in real time. Elsewhere handlers may do what they like.
+        be called in real time. One that is kept may be, whoever fills it; what is only an argument
+        may do what it likes where nothing is promised.
         """
         promise = self.known.get(what)
         if promise and 'rt' in promise.words and promise.unless['rt'] <= {'armed'}:
             return
         title = self.title(unit, function, self.source) if function else None
         walk = self.reached.get(title)
-        if walk or not function:
-            chain = walk.chain(title) if walk else [('file scope', where)]
+        asked = unit.marked and not unit.every  # one of FILE.c
+        if walk or (kept and asked) or not function:
+            chain = walk.chain(title) if walk else [(function or 'file scope', where)]
             self.take(Violation('handler', walk.promise if walk else None, chain + [(what, where)],
                                 'a QUOIT_RT_FN pointer is given what promises nothing'))
 
@@ -178,6 +187,18 @@ class Checker:
                 print(f'    {"  " * depth}{arrow}{name}  {where}', file=out)
             if len(names) > 1:
                 print(f'    and from {len(names) - 1} more', file=out)
+
+    def verdict(self):
+        """All of it in one line."""
+        number = len(self.roots)
+        if not self.violations:
+            keep = 'function keeps its promises' if number == 1 else 'functions keep their promises'
+            return f'{"ok" if number else "not ok"} - {number} {keep}'
+        marked = {name for unit in self.units for name in unit.marks}
+        broken = {name for _, names in self.violations.values() for name in names}
+        if not broken:
+            return f'not ok - violations of no function alone: {len(self.violations)}'
+        return f'not ok - {len(broken)} of {len(marked)} functions break their promises'
 
     def as_json(self):
         """For programs."""
@@ -241,6 +262,33 @@ def cannot_look(program):
     return None
 
 
+def refusal(path):
+    """Why a source cannot be looked at, or None."""
+    if not os.path.isfile(path):
+        return 'no such file'
+    if len(path.split()) != 1 or ':' in path:
+        return 'a path with a blank or a colon cannot be looked at'
+    return None if path.endswith('.c') else 'C only, and files that end in .c'
+
+
+def refuse(paths):
+    """Tell what cannot be looked at before anything is compiled."""
+    refused = [(path, refusal(path)) for path in paths if refusal(path)]
+    for path, why in refused:
+        print(f'rtcheck: {path}: {why}')
+    return bool(refused)
+
+
+def refuse_unmarked(units):
+    """Tell that there is nothing to check."""
+    if any(unit.marks or unit.wrong for unit in units):
+        return False
+    for unit in units:
+        print(f'rtcheck: nothing to check: {unit.path} marks no function; put QUOIT_RT before one '
+              '(numa/realtime.h)')
+    return True
+
+
 def arguments():
     """The command line."""
     parser = argparse.ArgumentParser(usage=__doc__)
@@ -266,6 +314,8 @@ def check(compiler, lists, units, base=None):
 def main():
     """See above."""
     options = arguments()
+    if refuse(options.files):
+        return 2
     compiler = Compiler(options.flags, options.cc, options.work, options.jobs)
     why = cannot_look(compiler.program)
     if why:
@@ -277,13 +327,15 @@ def main():
     if options.files:
         units = [Unit(os.path.relpath(path), marked=True) for path in options.files]
         checker = check(compiler, lists, units, library)
+        if refuse_unmarked(units):
+            return 2
         checker.judge_lists(options.exits)
     else:
         library.judge_lists([os.path.join(HERE, name) for name in ('exits.txt', 'externs.txt')])
     checker.report(sys.stdout)
     broken = len(checker.violations)
     good = checker.roots and not broken
-    print(f'{"ok" if good else "not ok"} - {len(checker.roots)} functions keep their promises')
+    print(checker.verdict())
     if options.stacks:
         for promise in sorted(checker.roots, key=lambda p: -getattr(p, 'deepest', 0)):
             print(f'{getattr(promise, "deepest", 0):6} {promise.name}  ({promise.text()})')

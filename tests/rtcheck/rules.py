@@ -15,7 +15,7 @@ alloca     takes stack by amounts that are not constant   rt
 stack      takes more stack than the bound                rt
 atomic     an instruction that owns a line                waitfree
 stale      an exit or an excuse that nothing needs
-mark       a mark that stands on no function, or on one without code
+mark       a mark that stands on no function, on one without code, or names an exit there is not
 """
 from collections import deque
 
@@ -23,6 +23,7 @@ from graph import INDIRECT, base_name
 from lists import denied, plain
 
 DEFAULT_STACK = 1024
+VOUCH = ': name its source in F, too, or vouch for it in tests/rtcheck/externs.txt'
 
 WATCHED = {
     'rt': {'alloc', 'block', 'syscall', 'print', 'unknown'},
@@ -120,7 +121,8 @@ class Walk:
         if watched and not self.checker.externs.knows(callee):
             rule = denied(callee)
             if rule in watched:
-                self.breaks(rule, function.title, f'it can reach {plain(callee)}',
+                cure = VOUCH if rule == 'unknown' else ''
+                self.breaks(rule, function.title, f'it can reach {plain(callee)}{cure}',
                             (plain(callee), where))
         return False
 
@@ -139,7 +141,8 @@ class Walk:
                 self.checker.exits_used.add((self.promise.name, 'rt', 'armed'))
                 if 'armed' not in self.allowed:
                     self.breaks('exit', title, 'what it calls through a pointer may leave by '
-                                '"armed", which its mark does not name')
+                                '"armed", which its mark does not name: mark it '
+                                'QUOIT_RT_UNLESS(armed)')
             if function.dynamic:
                 self.breaks('alloca', title, 'it takes stack by an amount that is not constant')
         if self.word == 'waitfree':

@@ -19,6 +19,15 @@ if ! command -v python3 >/dev/null; then
 	echo "skip - the promises of functions: python3 is not installed"
 	exit 77
 fi
-[ $# != 0 ] || set -- --self-test
-exec python3 -B tests/rtcheck/rtcheck.py --flags "$O/flags" --work "${O%/*}/rtcheck" \
-	"${compiler[@]}" "$@"
+
+rtcheck() {
+	python3 -B tests/rtcheck/rtcheck.py --flags "$O/flags" --work "${O%/*}/rtcheck" \
+		"${compiler[@]}" "$@"
+}
+
+if [ $# != 0 ]; then
+	rtcheck "$@"
+	exit
+fi
+rtcheck --self-test || exit
+. tests/rtcheck/command.sh

@@ -42,7 +42,7 @@ class Unit:
         self.wrong = []
         self.files = {}  # 'O0' and 'O3' -> path without suffix
         self.titles = {}
-        self.given = []  # (function or '', place, what): what QUOIT_RT_FN pointers are given
+        self.given = []  # (function or '', place, what, kept): what QUOIT_RT_FN pointers are given
 
 
 class Compiler:
@@ -87,7 +87,7 @@ class Compiler:
         names = [n for n, m in sorted(unit.marks.items()) if m.static]
         if not names:
             return
-        unit.input = os.path.join(self.work, 'emit', unit.path)
+        unit.input = os.path.join(self.work, 'emit', within(unit.path))
         os.makedirs(os.path.dirname(unit.input), exist_ok=True)
         with open(unit.input, 'w', encoding='utf-8') as out:
             out.write(f'#include "{os.path.abspath(unit.path)}"\n'
@@ -97,7 +97,7 @@ class Compiler:
 
     def compile(self, unit, way):
         """One object, with its call graph beside it."""
-        stem = os.path.join(self.work, way, re.sub(r'\.c$', '', unit.path))
+        stem = os.path.join(self.work, way, re.sub(r'\.c$', '', within(unit.path)))
         os.makedirs(os.path.dirname(stem), exist_ok=True)
         unit.files[way] = stem
         command, last = (self.shipped, ['-c', '-o', stem + '.o']) if way == 'O3' else \
@@ -120,14 +120,19 @@ class Compiler:
         exact = given_pointers(done.stderr)
         if len(exact) != len(unit.given):
             raise RuntimeError(f'{unit.path}: the same text has not the same messages twice')
-        unit.given = [(function, place, word_at(*place_there.split(':')))
-                      for (function, place, _), (_, _, place_there) in zip(unit.given, exact)]
+        unit.given = [(function, place, word_at(*there.split(':')), kept)
+                      for (function, place, _, kept), (_, _, there, _) in zip(unit.given, exact)]
+
+
+def within(path):
+    """A place of its own below a folder, for a source that may be outside of the tree."""
+    return '/'.join('.up' if part == '..' else part for part in path.lstrip('/').split('/'))
 
 
 def given_pointers(messages):
     """
-    Where a pointer of a type that promises is given a function: (function, place, exact place). No
-    function has such a type, be it marked or not.
+    Where a pointer of a type that promises is given a function: (function, place, exact place, is
+    it stored or returned, or only an argument). No function has such a type, be it marked or not.
     """
     found, function, at = [], '', ''
     for line in messages.splitlines():
@@ -142,7 +147,8 @@ def given_pointers(messages):
         back = RETURNED.search(line)
         into, what = (back[2], back[1]) if back else given.groups() if given else ('', '')
         if at and into.count('nocf_check') > what.count('nocf_check'):
-            found.append((function, f'{at[1]}:{at[2]}', f'{at[1]}:{at[2]}:{at[3]}'))
+            found.append((function, f'{at[1]}:{at[2]}', f'{at[1]}:{at[2]}:{at[3]}',
+                          not PASSED.search(line)))
     return found
 
 
