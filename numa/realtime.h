@@ -76,7 +76,7 @@
 
 /*
  * In a typedef of a pointer to a function: what it points to is QUOIT_RT or QUOIT_RT_UNLESS(armed),
- * so that a function of that promise may call through it.
+ * so that a QUOIT_RT_UNLESS(armed) function may call through it.
  *
  *     typedef QUOIT_RT_FN void (*orders_fn)(const struct order *orders, size_t n, void *ctx);
  */
