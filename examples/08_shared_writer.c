@@ -74,10 +74,14 @@ static int meet(const char *path, struct quoit_shring **ring, struct quoit_reaso
 static int find_reader(const char *path, struct quoit_shring **ring, struct quoit_reason *why)
 {
 	const uint64_t until_ns = quoit_deadline_ns(PATIENCE_NS);
-	int rc;
+	int rc = meet(path, ring, why);
 
-	while ((rc = meet(path, ring, why)) && quoit_clock_now_ns() < until_ns)
+	if (rc)
+		fprintf(stderr, "waiting for a reader at %s: %s\n", path, why->text);
+	while (rc && quoit_clock_now_ns() < until_ns) {
 		usleep(RETRY_US);
+		rc = meet(path, ring, why);
+	}
 	if (!rc)
 		printf("has a reader, generation %u\n", quoit_shring_generation(*ring));
 	return rc;
@@ -141,10 +145,24 @@ static int run(const char *path, uint64_t next, uint64_t end)
 	return EXIT_SUCCESS;
 }
 
+static uint64_t number(int argc, char **argv, int at, uint64_t otherwise)
+{
+	char *end;
+	uint64_t given;
+
+	if (argc <= at)
+		return otherwise;
+	given = strtoull(argv[at], &end, 10);
+	if (argv[at][0] >= '0' && argv[at][0] <= '9' && !*end)
+		return given;
+	fprintf(stderr, "08_shared_writer: %s is no number: [COUNT [FIRST [PATH]]]\n", argv[at]);
+	exit(2);
+}
+
 int main(int argc, char **argv)
 {
-	const uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
-	const uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+	const uint64_t count = number(argc, argv, 1, 100000);
+	const uint64_t first = number(argc, argv, 2, 0);
 	const char *const folder = getenv("XDG_RUNTIME_DIR");
 	char path[QUOIT_UNIX_PATH_MAX + 1];
 

@@ -25,11 +25,12 @@
 #include <quoit/numa/thread.h>
 #include <quoit/runtime/histogram.h>
 
-#define SAMPLES	    48000 /* of sound that is already there, to mix from */
-#define FRAME	    256	  /* of them in a frame */
-#define STACK_BYTES (64 * 1024)
-#define FRAMES_MOST 100000
-#define BARS	    32
+#define SAMPLES	       48000 /* of sound that is already there, to mix from */
+#define FRAME	       256   /* of them in a frame */
+#define STACK_BYTES    (64 * 1024)
+#define FRAMES_MOST    100000
+#define PERIOD_US_MOST 1000000
+#define BARS	       32
 
 struct mixer {
 	float *sound;
@@ -160,11 +161,20 @@ static void draw(const struct figures *f, uint64_t frames)
 			       (int)((f->bars[i] * (sizeof(bar) - 1) + frames - 1) / frames), bar);
 }
 
+/* A word that is no number is none of its own choosing: it runs nothing that was not asked for. */
 static uint64_t number(int argc, char **argv, int at, uint64_t otherwise, uint64_t most)
 {
-	const uint64_t given = argc > at ? strtoull(argv[at], NULL, 10) : otherwise;
+	char *end;
+	uint64_t given;
 
-	return given < 1 ? 1 : given > most ? most : given;
+	if (argc <= at)
+		return otherwise;
+	given = strtoull(argv[at], &end, 10);
+	if (argv[at][0] >= '0' && argv[at][0] <= '9' && !*end && given >= 1 && given <= most)
+		return given;
+	fprintf(stderr, "10_rt_frame: %s is not possible: FRAMES 1 to %d, PERIOD_US 1 to %d\n",
+		argv[at], FRAMES_MOST, PERIOD_US_MOST);
+	exit(2);
 }
 
 int main(int argc, char **argv)
@@ -172,7 +182,7 @@ int main(int argc, char **argv)
 	static struct mixer mixer;
 	static struct figures figures;
 	const uint64_t frames = number(argc, argv, 1, 400, FRAMES_MOST);
-	const uint64_t period_us = number(argc, argv, 2, 2500, 1000000);
+	const uint64_t period_us = number(argc, argv, 2, 2500, PERIOD_US_MOST);
 	struct quoit_region region = {0};
 
 	if (ready_memory(&region) < 0)

@@ -53,6 +53,29 @@ expect "10_rt_frame runs every frame and tells how late they began" \
 expect "10_rt_frame says what it runs as" \
 	'^real time( is refused: real-time level 10 is not permitted|: SCHED_FIFO, level 10)' \
 	"$O/examples/10_rt_frame" 10 1000
+# refused PATTERN COMMAND...: it exits with 2, says why, and does nothing else
+refused()
+{
+	local pattern=$1 said
+	shift
+	said=$(timeout 10 "$@" 2>&1)
+	if [ $? = 2 ] && grep -qxE "$pattern" <<<"$said"; then
+		echo "ok - ${1##*/} ${*:2} is refused"
+	else
+		echo "not ok - ${1##*/} ${*:2} is refused: $(paste -sd ' ' <<<"$said")"
+		status=1
+	fi
+}
+for arguments in -5 abc 0 --help 100001 '10 abc' '10 0' '10 1000001'; do
+	# shellcheck disable=SC2086
+	refused "10_rt_frame: ${arguments#* } is not possible: .* 1 to 100000, .* 1 to 1000000" \
+		"$O/examples/10_rt_frame" $arguments
+done
+for arguments in abc -5 '10 abc' 10x; do
+	# shellcheck disable=SC2086
+	refused "08_shared_writer: ${arguments#* } is no number: .*" \
+		"$O/examples/08_shared_writer" $arguments
+done
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	# By name still root, so that it may read its program wherever the tree lies.
 	nobody="setpriv --bounding-set -all --inh-caps -all bash -c"

@@ -100,6 +100,12 @@ if ! sleep 0.2 || ! kill -0 "$reader" 2>/dev/null; then
 		exit 0
 	fi
 fi
+says_that_it_waits()
+{
+	timeout 1 "$O/examples/08_shared_writer" 1 0 "$path.none" 2>&1 |
+		grep -q "^waiting for a reader at $path.none: ."
+}
+case_is "a writer that has no reader says so at once" says_that_it_waits
 start_writer a 20000 0
 case_is "a writer ends when all it sent is read" exits_with_0 "$writer"
 start_writer b 20000 20000
