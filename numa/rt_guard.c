@@ -71,18 +71,45 @@ static void say(const char *text)
 	(void)quoit__rt_gate(SYS_write, 2, (long)text, (long)strlen(text), 0, 0, 0);
 }
 
+/* What it was: by its name, its number, or both. */
+static void describe(const struct quoit_breach_info *info, char *text, size_t bytes)
+{
+	const char *const why = info->system_call == SYS_exit_group
+					? " (exit_group: the section was never ended)"
+					: "";
+
+	if (info->kind == QUOIT_BREACH_KERNEL)
+		(void)snprintf(text, bytes, "system call %ld%s", info->system_call, why);
+	else if (info->system_call >= 0)
+		(void)snprintf(text, bytes, "%s (system call %ld)", info->what, info->system_call);
+	else
+		(void)snprintf(text, bytes, "%s", info->what);
+}
+
 static void tell(const struct quoit_breach_info *info)
 {
-	char line[256], number[48] = "";
+	char line[256], what[128], times[32] = "";
 
-	if (info->system_call >= 0)
-		(void)snprintf(number, sizeof(number), " (system call %ld)", info->system_call);
-	(void)snprintf(line, sizeof(line),
-		       "quoit: a real-time section %s: %s%s, %llu time(s), in thread %d\n",
-		       kinds[info->kind], info->what, number, (unsigned long long)info->count,
-		       info->thread);
+	describe(info, what, sizeof(what));
+	if (info->count > 1)
+		(void)snprintf(times, sizeof(times), " %llu times,",
+			       (unsigned long long)info->count);
+	(void)snprintf(line, sizeof(line), "quoit: a real-time section %s: %s,%s in thread %d\n",
+		       kinds[info->kind], what, times, info->thread);
 	say(line);
 	backtrace_symbols_fd(info->frames, info->frame_count, 2);
+}
+
+/* How many of the frames are the guard's own, so that the first of the rest is who called it. */
+static int own_frames(enum quoit_breach kind, void *const *frames, int count)
+{
+	/* There it was the kernel's signal: its handler, and the way back from that. */
+	const int more = kind == QUOIT_BREACH_KERNEL ? 2 : 0;
+
+	for (int i = 0; i + more < count; i++)
+		if (frames[i] == quoit__rt_thread.caller)
+			return i + more;
+	return 0; /* a stack that cannot be walked so far: all of it */
 }
 
 /* Out of the section, or in a hole. */
@@ -92,14 +119,17 @@ static void breach(enum quoit_breach kind, const char *what, long system_call, u
 	struct quoit_breach_info info = {
 		.kind = kind, .what = what, .system_call = system_call, .count = count};
 	const int saved = errno;
+	int all, own;
 
 	/* breaches: pairs with quoit_rt_guard_read() */
 	quoit_add(&counts.breaches[kind], count);
 	if (options.goes_on && !options.report)
 		return;
 	info.thread = (int)quoit__rt_gate(SYS_gettid, 0, 0, 0, 0, 0, 0);
-	info.frames = frames;
-	info.frame_count = backtrace(frames, FRAMES_MOST);
+	all = backtrace(frames, FRAMES_MOST);
+	own = own_frames(kind, frames, all);
+	info.frames = frames + own;
+	info.frame_count = all - own;
 	if (options.report)
 		options.report(&info, options.ctx);
 	else
@@ -182,6 +212,7 @@ void quoit__rt_step(unsigned step)
 {
 	struct quoit__rt_thread *const t = &quoit__rt_thread;
 
+	t->caller = __builtin_return_address(0);
 	switch ((enum quoit__rt_step)step) {
 	case QUOIT__RT_ENTER:
 		begin(t, true, "");
@@ -206,6 +237,7 @@ bool quoit__rt_caught(enum quoit_breach kind, const char *what, long system_call
 		return false;
 	push(t, false);
 	add_usage(t);
+	t->caller = __builtin_return_address(0);
 	breach(kind, what, system_call, 1);
 	return true;
 }

@@ -3,7 +3,8 @@
  * rt_guard.h - catches what real-time sections (rt_section.h) must not do. For tests and debugging:
  * it is in libquoit_rtguard.a, not in the library.
  *
- *     gcc test.c -Wl,-u,quoit_rt_guard_set libquoit_rtguard.a libquoit.a -pthread
+ *     gcc -g -Ibuild/release/include test.c -Wl,-u,quoit_rt_guard_set \
+ *             build/release/libquoit_rtguard.a build/release/libquoit.a -pthread
  *
  * is all: then the first breach in a section is told on stderr, with the way that led there, and
  * ends the process. Three nets, because each has holes:
@@ -20,7 +21,7 @@
  * sent one and has it blocked. Its handler is the guard's from each section's beginning on; one
  * that was there before is called for what is not the guard's. What a signal handler does that
  * interrupted a section is the section's doing, but the return from it is not. A program that is
- * linked statically as a whole has no libc behind the doubles: not supported.
+ * linked with -static has no libc behind the doubles: it crashes at start.
  */
 #ifndef QUOIT_NUMA_RT_GUARD_H
 #define QUOIT_NUMA_RT_GUARD_H
@@ -46,7 +47,7 @@ struct quoit_breach_info {
 	long system_call;    /* its number; -1 where there is none or it is not known */
 	uint64_t count;	     /* faults and switches of a section; 1 for anything else */
 	int thread;	     /* as gettid() tells */
-	void *const *frames; /* return addresses, the innermost first */
+	void *const *frames; /* return addresses, the innermost first; of the guard the double */
 	int frame_count;
 };
 

@@ -32,6 +32,7 @@ struct quoit__rt_thread {
 	int refused;		/* its answer */
 	unsigned level;		/* sections and holes that are open */
 	uint64_t sections;	/* bit level - 1: the innermost is a section */
+	void *caller;		/* of the guard: what comes before it in a backtrace is ours */
 	struct quoit__rt_usage since;
 	struct quoit__rt_usage used; /* before that, in what was counted */
 };

@@ -25,14 +25,18 @@ static struct told {
 	volatile unsigned times;
 	volatile unsigned faults;
 	struct quoit_breach_info last;
+	const void *frames[2]; /* of it, the innermost */
 } told;
 
 static void keep_breach(const struct quoit_breach_info *info, void *ctx)
 {
 	struct told *const to = ctx;
 
-	if (info->kind != QUOIT_BREACH_FAULTS || !to->times)
+	if (info->kind != QUOIT_BREACH_FAULTS || !to->times) {
 		to->last = *info;
+		for (int i = 0; i < 2; i++)
+			to->frames[i] = i < info->frame_count ? info->frames[i] : NULL;
+	}
 	if (info->kind == QUOIT_BREACH_FAULTS)
 		to->faults++;
 	else

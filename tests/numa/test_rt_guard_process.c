@@ -256,7 +256,7 @@ static void assert_aborts(void (*part)(void), const char *first, const char *sec
 static void by_default_a_breach_is_told_and_ends_the_process(void **state)
 {
 	(void)state;
-	assert_aborts(allocating_section, "a real-time section allocates: malloc, 1 time(s)",
+	assert_aborts(allocating_section, "a real-time section allocates: malloc, in thread ",
 		      "test_rt_guard_process(");
 	assert_aborts(faulting_section, "a real-time section faults: memory that was not there",
 		      "test_rt_guard_process(");
@@ -268,8 +268,22 @@ static void so_does_one_that_only_the_kernel_sees(void **state)
 
 	(void)state;
 	NEEDS_THE_KERNEL();
-	snprintf(number, sizeof(number), "(system call %d)", SYS_getppid);
-	assert_aborts(calling_section, "enters the kernel: a system call", number);
+	snprintf(number, sizeof(number), "system call %d, in thread ", SYS_getppid);
+	assert_aborts(calling_section, "a real-time section enters the kernel: ", number);
+}
+
+static void never_ended_section(void)
+{
+	quoit_rt_enter();
+	(void)raw_call(SYS_exit_group, 0, 0);
+}
+
+static void a_section_that_the_process_ends_in_is_named(void **state)
+{
+	(void)state;
+	NEEDS_THE_KERNEL();
+	assert_aborts(never_ended_section, "(exit_group: the section was never ended), in thread ",
+		      "test_rt_guard_process(");
 }
 
 static void exit_too_many(void)
@@ -352,6 +366,7 @@ int main(void)
 		CASE(a_forked_child_is_guarded_as_its_parent_was),
 		CASE(by_default_a_breach_is_told_and_ends_the_process),
 		CASE(so_does_one_that_only_the_kernel_sees),
+		CASE(a_section_that_the_process_ends_in_is_named),
 		CASE(steps_that_do_not_match_are_told),
 		CASE(whoever_had_sigsys_before_is_called_for_what_is_not_the_guards),
 		CASE(a_sigsys_that_is_not_the_guards_does_what_it_always_did),
