@@ -158,6 +158,8 @@ static int choose_count(const struct planner *p, struct quoit_plan *plan, struct
 {
 	const struct quoit_plan_options *const o = p->o;
 	char text[64];
+	if (o->cpus && quoit_idset_count(o->cpus) == 0)
+		return quoit_reason_set(why, -ENODEV, "`cpus` is empty");
 	if (p->count == 0)
 		return quoit_reason_set(
 			why, -ENODEV,

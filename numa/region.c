@@ -40,7 +40,7 @@ static int check_options(const struct quoit_region_options *o, struct quoit_reas
 		return quoit_reason_set(
 			why, -EINVAL,
 			"a region is either reserved or of huge pages, not both: "
-			"one that is not there when it is touched kills the process");
+			"a huge page that is not there when it is touched kills the process");
 	if ((unsigned)o->pages > QUOIT_REGION_HUGE_PAGES)
 		return quoit_reason_set(why, -EINVAL, "%d is none of enum quoit_region_pages",
 					(int)o->pages);

@@ -20,6 +20,10 @@ int quoit_topology_load_usable(struct quoit_topology_loader *l)
 					QUOIT_CPUS_MAX);
 	if (!rc && quoit_idset_count(&l->t.online) == 0)
 		rc = -EINVAL;
+	if (rc && masked && l->injected)
+		return quoit_reason_set(l->why, -ENODEV,
+					"%s: %s: that root holds no copy of sys/devices/system/cpu",
+					l->path, strerror(-rc));
 	if (rc && masked)
 		return quoit_reason_set(l->why, -ENODEV,
 					"neither %s (%s) nor the affinity mask (%s) can be read: "

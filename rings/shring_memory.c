@@ -52,6 +52,25 @@ static int fill_pages(int fd, void *map, size_t bytes, bool by_mapping)
 }
 
 /* Sized to whole pages of its own, mapped, placed on its node, filled. */
+static int put_on_node(struct quoit_shring *ring, void *map, size_t bytes,
+		       const struct quoit_shring_options *o, struct quoit_reason *why)
+{
+	const bool all = o->node == QUOIT_NODE_INTERLEAVE;
+	const int rc = quoit_mem_bind(map, bytes, o->node,
+				      all ? QUOIT_MEM_INTERLEAVE : QUOIT_MEM_PREFERRED, 0);
+	char text[128];
+
+	if (!rc)
+		return 0;
+	if (all)
+		(void)snprintf(text, sizeof(text), "the ring is not interleaved");
+	else
+		(void)snprintf(text, sizeof(text), "the ring is not bound to node %d; %s", o->node,
+			       rc == -EINVAL ? "the node has no memory, or none for this cpuset"
+					     : "allow mbind in the sandbox (seccomp)");
+	return fall_short(ring, o, QUOIT_SHRING_UNBOUND, rc, why, text);
+}
+
 static int fill(struct quoit_shring *ring, int fd, const struct quoit_shring_options *o,
 		size_t bytes, struct quoit_reason *why)
 {
@@ -74,15 +93,8 @@ static int fill(struct quoit_shring *ring, int fd, const struct quoit_shring_opt
 	if (rc)
 		return quoit_reason_set(why, rc, "%zu bytes for the ring: %s", bytes,
 					strerror(-rc));
-	if (o->node != QUOIT_NODE_AUTO) {
-		rc = quoit_mem_bind(map, bytes, o->node,
-				    o->node == QUOIT_NODE_INTERLEAVE ? QUOIT_MEM_INTERLEAVE
-								     : QUOIT_MEM_PREFERRED,
-				    0);
-		if (rc)
-			rc = fall_short(ring, o, QUOIT_SHRING_UNBOUND, rc, why,
-					"the ring's node was refused");
-	}
+	if (o->node != QUOIT_NODE_AUTO)
+		rc = put_on_node(ring, map, bytes, o, why);
 	if (!rc) {
 		rc = fill_pages(fd, map, bytes,
 				o->node != QUOIT_NODE_AUTO && page_bytes > quoit__sys_page_bytes());

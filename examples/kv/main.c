@@ -22,6 +22,8 @@
 #define PORT_DEFAULT   6379
 #define MEMORY_DEFAULT ((uint64_t)256 << 20)
 #define MEMORY_LEAST   ((uint64_t)1 << 20)
+#define TEXT_OF(x)     #x
+#define TEXT(x)	       TEXT_OF(x) /* of a macro's value */
 #define USAGE_STATUS   2
 #define COALESCE_NS    100000 /* a busy server for many clients: throughput before 0.1 ms */
 
@@ -82,9 +84,10 @@ static bool parse_size(const char *text, uint64_t least, uint64_t most, uint64_t
 	return true;
 }
 
-static int refuse(const char *option, const char *value)
+/* `range` says what would be possible, or is empty. */
+static int refuse(const char *option, const char *value, const char *range)
 {
-	fprintf(stderr, "kv: %s %s is not possible; see kv --help\n", option, value);
+	fprintf(stderr, "kv: %s %s is not possible%s; see kv --help\n", option, value, range);
 	return USAGE_STATUS;
 }
 
@@ -120,6 +123,7 @@ static int read_options(int argc, char **argv, struct options *o)
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
+	const char *range = "";
 	bool good = true;
 	int option;
 
@@ -130,6 +134,7 @@ static int read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'c':
 			good = parse_size(optarg, 0, QUOIT_CORES_MAX, &o->cores);
+			range = " (1 to " TEXT(QUOIT_CORES_MAX) ")";
 			break;
 		case 'm':
 			good = parse_size(optarg, MEMORY_LEAST, (uint64_t)1 << 46, &o->memory);
@@ -160,11 +165,11 @@ static int read_options(int argc, char **argv, struct options *o)
 			return USAGE_STATUS;
 		}
 		if (!good)
-			return refuse(argv[optind - 2], optarg);
+			return refuse(argv[optind - 2], optarg, range);
 	}
 	if (o->back && o->front)
-		return refuse("--back beside --front", o->front);
-	return optind < argc ? refuse("argument", argv[optind]) : 0;
+		return refuse("--back beside --front", o->front, "");
+	return optind < argc ? refuse("argument", argv[optind], "") : 0;
 }
 
 static int serve(const struct options *o)

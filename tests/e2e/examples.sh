@@ -71,6 +71,7 @@ for arguments in -5 abc 0 --help 100001 '10 abc' '10 0' '10 1000001'; do
 	refused "10_rt_frame: ${arguments#* } is not possible: .* 1 to 100000, .* 1 to 1000000" \
 		"$O/examples/10_rt_frame" $arguments
 done
+refused "kv: --cores 99999 is not possible \(1 to 1024\); .*" "$O/examples/kv/kv" --cores 99999
 for arguments in abc -5 '10 abc' 10x; do
 	# shellcheck disable=SC2086
 	refused "08_shared_writer: ${arguments#* } is no number: .*" \

@@ -245,7 +245,7 @@ static void impossible_wishes_are_refused_with_a_reason(void **state)
 		{{.loops = 5, .one_per_core = true}, -EINVAL, "there are 4"},
 		{{.loops = QUOIT_PLAN_LOOPS_MAX + 1}, -EINVAL, "8192"},
 		{{.cpus = &nowhere}, -ENODEV, "17"},
-		{{.cpus = &nobody}, -ENODEV, "none"},
+		{{.cpus = &nobody}, -ENODEV, "`cpus` is empty"},
 	};
 	struct fake_root root;
 	struct quoit_topology t;

@@ -115,7 +115,7 @@ static void what_cannot_be_used_at_all_is_refused_with_a_reason(void **state)
 		const char *word;
 	} cases[] = {
 		{{.cpus_online = "0-3", .cpus_allowed = "8-9"}, -ENODEV, "no cpu is left"},
-		{{.cpus_online = NULL}, -ENODEV, "mount sysfs"},
+		{{.cpus_online = NULL}, -ENODEV, "that root holds no copy of sys/"},
 		{{.cpus_online = "0-8192"}, -E2BIG, "cpu"},
 		{{.cpus_online = "0-4294967295"}, -E2BIG, "cpu"},
 		{{.cpus_online = "0-3", .nodes_online = "0-1024"}, -E2BIG, "node"},

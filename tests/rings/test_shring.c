@@ -350,6 +350,11 @@ static void placement_that_falls_short_is_told_or_refused(void **state)
 	o.require = false;
 	assert_int_equal(words_create(&o, &q, &why), 0);
 	words_destroy(q);
+	o.node = 1000;
+	assert_int_equal(words_create(&o, &q, &why), 0);
+	assert_true(q->ring.degraded & QUOIT_SHRING_UNBOUND);
+	assert_non_null(strstr(why.text, "not bound to node 1000; the node has no memory"));
+	words_destroy(q);
 }
 
 /* --- what the memory is: D-37, D-43, D-45 ---------------------------------------------------- */
