@@ -31,7 +31,8 @@ QUOIT_SLOW void lock(struct quoit_rtm_pool *pool)
 
 int quoit__rtm_own(struct quoit_rtm_pool *pool)
 {
-	QUOIT_ASSERT(pool->magic == QUOIT__RTM_MAGIC);
+	if (QUOIT_CONFIG_ASSERT >= 1)
+		QUOIT__CHECK(pool->magic == QUOIT__RTM_MAGIC, "the pool is none, or was deleted");
 	if (pool->owner == QUOIT_RTM_SHARED)
 		lock(pool);
 	else if (quoit_load(&pool->thread) != quoit__rtm_self()) /* only equal where we wrote it */

@@ -86,9 +86,13 @@ enum quoit_rtm_debug {
 	 */
 	QUOIT_RTM_DEBUG_ENVIRONMENT,
 	QUOIT_RTM_DEBUG_OFF,
-	QUOIT_RTM_DEBUG_JUNK,  /* new blocks are filled with one junk value, freed ones with another
-				*/
-	QUOIT_RTM_DEBUG_CHECK, /* a word behind each block; the pool is validated in each call */
+	/* New blocks are filled with one junk value, freed ones with another. */
+	QUOIT_RTM_DEBUG_JUNK,
+	/*
+	 * A word behind each block; the pool is validated in each call. Writes into freed blocks
+	 * are not noticed.
+	 */
+	QUOIT_RTM_DEBUG_CHECK,
 };
 
 #define QUOIT_RTM_JUNK_NEW   0xa7
@@ -104,7 +108,7 @@ typedef void (*quoit_rtm_damage_fn)(const struct quoit_rtm_pool *pool,
 
 struct quoit_rtm_options {
 	size_t total;	  /* bytes; of the default pool 0 is CONFIG_RTM_DEFAULT_POOL_KB */
-	const char *name; /* copied; also in /proc/PID/maps, as rtm:name; may be NULL */
+	const char *name; /* copied; also in /proc/PID/maps (see region.h), as rtm:name; or NULL */
 
 	/* Blocks whose needs are reserved for, beside their bytes. 0: one for each KiB, and 16. */
 	size_t blocks_most;
@@ -113,7 +117,7 @@ struct quoit_rtm_options {
 	enum quoit_rtm_lock lock;
 	enum quoit_rtm_debug debug;
 
-	int node;      /* prefer this node's memory; below 0: no policy */
+	int node;      /* prefer this node's memory; below 0: no policy. Mind that 0 is a node */
 	bool huge;     /* ask for huge pages */
 	bool dontfork; /* a forked child does not have the memory */
 	bool require;  /* refuse where the placement falls short, instead of degrading */
@@ -168,8 +172,8 @@ QUOIT_MUST_CHECK int quoit_rtm_create_pool(struct quoit_rtm_pool **out, size_t t
  * The same with all there is to choose. `why` tells in words what was refused, and also, though the
  * answer is 0, where a pool falls short of what was asked (the info's `degraded`).
  *
- * Errors: also -EINVAL for an alignment or a node that cannot be, or options of no meaning.
- * Thread: the pool's owner, if it is to have one, until another adopts it; pin it first.
+ * Errors: also -EINVAL for an alignment or a node that cannot be, or options of no meaning, or
+ * NULL. Thread: the pool's owner, if it is to have one, until another adopts it; pin it first.
  */
 QUOIT_MUST_CHECK int quoit_rtm_create_pool_ex(struct quoit_rtm_pool **out,
 					      const struct quoit_rtm_options *o,
@@ -218,7 +222,7 @@ uint64_t quoit_rtm_unlocked_pools(void);
 
 /*
  * A block of `bytes`, aligned as the pool is. Its contents are whatever was there. With `pool` NULL
- * it comes from the default pool.
+ * it comes from the default pool. Contract: `pool` is one that lives (delete alone can tell).
  *
  * Gives NULL and errno: EINVAL for no bytes, ENXIO if there is no default pool, EPERM for who is
  * not the owner, ENOMEM, EUCLEAN; EAGAIN if there is not enough, but others have given back more

@@ -77,6 +77,8 @@ struct sums {
 	uint64_t used, blocks;
 };
 
+static const char behind_or_before[] = "something was written behind or before the block at";
+
 /* What is wrong with a block that is somebody's. Its size is sound. */
 static const char *look_at_block(struct quoit_rtm_pool *pool, const block *b)
 {
@@ -85,7 +87,7 @@ static const char *look_at_block(struct quoit_rtm_pool *pool, const block *b)
 	if (!quoit__rtm_asked(b) || quoit__rtm_asked(b) > most)
 		return "a block's head was overwritten";
 	if (pool->debug == QUOIT_RTM_DEBUG_CHECK && !quoit__rtm_is_sealed(b))
-		return "something was written behind a block, or over its head";
+		return behind_or_before;
 	return NULL;
 }
 
@@ -110,9 +112,14 @@ static const char *look(block *b, void *ctx)
 static int tell(struct quoit_rtm_pool *pool, const void *b, const char *wrong,
 		struct quoit_reason *why)
 {
-	return quoit_reason_set(why, -EUCLEAN, "memory pool %s: %s, at byte %td of its memory",
-				pool->name, wrong,
-				(const char *)b + QUOIT__TLSF_HEAD - pool->tlsf.first);
+	const char *const data = b ? (const char *)b + QUOIT__TLSF_HEAD : pool->tlsf.first;
+
+	if (wrong == behind_or_before) /* its size is sound */
+		return quoit_reason_set(why, -EUCLEAN, "memory pool %s: %s %p (%zu bytes)",
+					pool->name, wrong, (const void *)data,
+					quoit__rtm_asked((const block *)b));
+	return quoit_reason_set(why, -EUCLEAN, "memory pool %s: %s, at %p", pool->name, wrong,
+				(const void *)data);
 }
 
 int quoit__rtm_check(struct quoit_rtm_pool *pool, struct quoit_reason *why)

@@ -261,6 +261,8 @@ static int create_default(struct quoit_rtm_options o, struct quoit_reason *why)
 int quoit_rtm_create_pool_ex(struct quoit_rtm_pool **out, const struct quoit_rtm_options *o,
 			     struct quoit_reason *why)
 {
+	if (!o)
+		return quoit_reason_set(why, -EINVAL, "a memory pool needs options, not NULL");
 	return out ? create(out, o, why) : create_default(*o, why);
 }
 

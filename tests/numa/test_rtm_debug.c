@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -117,6 +118,7 @@ static void a_byte_behind_a_block_is_told_of(void **state)
 		unsigned char *const data = quoit_rtm_alloc(pool, size);
 		const size_t behind = quoit_max(size, 8); /* where the word stands */
 		void *block = data;
+		char words[96];
 
 		memset(data, 0xff, size);
 		assert_int_equal(quoit_rtm_validate(pool), 0);
@@ -131,7 +133,9 @@ static void a_byte_behind_a_block_is_told_of(void **state)
 		assert_int_equal(told.count, 4);
 		assert_int_equal(told.last.error, -EUCLEAN);
 		assert_non_null(strstr(told.last.text, "watched"));
-		assert_non_null(strstr(told.last.text, "behind a block"));
+		snprintf(words, sizeof(words), "behind or before the block at %p (%zu bytes)",
+			 block, size);
+		assert_non_null(strstr(told.last.text, words));
 		data[behind]--;
 		assert_int_equal(quoit_rtm_free(block), 0);
 		assert_int_equal(quoit_rtm_delete_pool(pool), 0);
@@ -199,6 +203,36 @@ static void without_a_function_the_process_ends(void **state)
 	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
+/* The one who calls with a pointer to something else is told what it did. */
+static void what_is_no_pool_is_named(void **state)
+{
+	static __attribute__((aligned(4096))) char zeros[8192];
+	char text[512] = "";
+	size_t length = 0;
+	ssize_t got;
+	int fds[2];
+	pid_t pid;
+
+	(void)state;
+	if (QUOIT_CONFIG_ASSERT < 1)
+		return;
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (!pid) {
+		(void)dup2(fds[1], 2);
+		signal(SIGABRT, SIG_DFL);
+		(void)quoit_rtm_alloc((struct quoit_rtm_pool *)(void *)zeros, 20);
+		_exit(2);
+	}
+	close(fds[1]);
+	while ((got = read(fds[0], text + length, sizeof(text) - 1 - length)) > 0)
+		length += (size_t)got;
+	close(fds[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	if (!strstr(text, "the pool is none, or was deleted"))
+		fail_msg("it says: %s", text);
+}
+
 static void the_worst_that_is_not_damage_is_no_damage(void **state)
 {
 	struct quoit_rtm_pool *const pool = pool_of(QUOIT_RTM_DEBUG_CHECK, QUOIT_RTM_SHARED);
@@ -233,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_byte_in_front_of_a_block_is_told_of),
 		cmocka_unit_test(a_link_of_a_freed_block_is_told_of),
 		cmocka_unit_test(without_a_function_the_process_ends),
+		cmocka_unit_test(what_is_no_pool_is_named),
 		cmocka_unit_test(the_worst_that_is_not_damage_is_no_damage),
 	};
 

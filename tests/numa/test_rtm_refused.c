@@ -157,6 +157,18 @@ static void no_memory_is_no_pool(void **state)
 	assert_int_equal(quoit_rtm_create_pool(NULL, 1000, NULL), 0);
 }
 
+static void options_of_nothing_are_refused_in_words(void **state)
+{
+	struct quoit_rtm_pool *pool = NULL;
+	struct quoit_reason why = {0};
+
+	(void)state;
+	assert_int_equal(quoit_rtm_create_pool_ex(&pool, NULL, &why), -EINVAL);
+	assert_null(pool);
+	assert_non_null(strstr(why.text, "options"));
+	assert_int_equal(quoit_rtm_create_pool_ex(NULL, NULL, NULL), -EINVAL);
+}
+
 static void huge_pages_are_asked_for_and_may_be_refused(void **state)
 {
 	const struct quoit_rtm_options o = {.total = (size_t)3 << 20, .node = -1, .huge = true};
@@ -191,6 +203,7 @@ int main(void)
 		cmocka_unit_test_setup(each_policy_has_its_answer_to_a_refused_lock, setup),
 		cmocka_unit_test_setup(the_switch_of_the_process_decides_for_who_does_not, setup),
 		cmocka_unit_test_setup(no_memory_is_no_pool, setup),
+		cmocka_unit_test_setup(options_of_nothing_are_refused_in_words, setup),
 		cmocka_unit_test_setup(huge_pages_are_asked_for_and_may_be_refused, setup),
 		cmocka_unit_test_setup(a_mutex_without_inheritance_is_told_of, setup),
 	};
