@@ -549,7 +549,7 @@ lint: $(include_root)/config.h ## Look whether the tree keeps its rules
 	@bash tests/mutate/defects.sh --check
 	@tests/lint/tidy.sh $<
 
-headers: lint ## The same: each public header alone in C11 and C++17 is one of the rules
+headers: lint ## Lint, of which one rule is: each public header alone in C11 and C++17
 
 # ---- tools ---------------------------------------------------------------------------------------
 
@@ -574,7 +574,7 @@ deps: ## Install what building and testing need, or print the one line to run
 
 help: ## List the targets
 	@sed -n 's/^\([a-z][a-z_.-]*\):[^#=]*\( .*\)*## \(.*\)/\1@\3/p' \
-		Makefile tests/*/*.mk | \
+		Makefile tests/[!b]*/*.mk tests/bench/bench.mk | \
 		awk -F@ '{ printf "  %-22s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  make test T=rings/spsc runs that test alone, in release; also VARIANT=asan'

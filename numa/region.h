@@ -22,7 +22,8 @@ enum quoit_region_pages {
 
 struct quoit_region_options {
 	size_t bytes; /* rounded up to whole pages */
-	int node;     /* take this node's memory; below 0: no policy, whoever touches first */
+	/* Take this node's memory; below 0: no policy, whoever touches first. Zeros mean node 0. */
+	int node;
 
 	/*
 	 * What becomes of `node` when it is full: preferred, the default, takes the next; bound
@@ -47,7 +48,8 @@ struct quoit_region_options {
 
 	/*
 	 * In /proc/self/maps, "[anon:quoit core]": the first QUOIT_REGION_NAME_MOST bytes, for
-	 * which what the kernel does not take becomes an underscore. NULL or a kernel < 5.17: none.
+	 * which what the kernel does not take becomes an underscore. NULL, or a kernel < 5.17 or
+	 * one without CONFIG_ANON_VMA_NAME: none.
 	 */
 	const char *name;
 

@@ -25,11 +25,11 @@ QUOIT_C_BEGIN
 struct quoit_shring_options {
 	size_t size;		     /* sizeof(struct quoit_shring_options) */
 	enum quoit_shring_role role; /* ours */
-	uint32_t bits;		     /* capacity is 1 << bits, 1 to 31; attaching, 0 takes any */
-	size_t slot_bytes;	     /* of one item */
-	size_t slot_align;	     /* of one item, a power of two up to 512; 0 is 1 */
-	size_t most_bytes;	     /* attaching: of each file; 0: QUOIT_SHRING_MOST_BYTES */
-	uint32_t generation;	     /* attaching: the one that was promised; 0 takes any */
+	uint32_t bits; /* capacity is 1 << bits, 1 to 31, all of it filled now; attaching, 0: any */
+	size_t slot_bytes;   /* of one item */
+	size_t slot_align;   /* of one item, a power of two up to 512; 0 is 1 */
+	size_t most_bytes;   /* attaching: of each file; 0: QUOIT_SHRING_MOST_BYTES */
+	uint32_t generation; /* attaching: the one that was promised; 0 takes any */
 
 	int node;  /* creating: QUOIT_NODE_AUTO, ..._INTERLEAVE or prefer this one; 0 is one */
 	bool lock; /* never swapped out; counts against RLIMIT_MEMLOCK */
@@ -49,6 +49,7 @@ enum quoit_shring_shortfall {
 	QUOIT_SHRING_UNLOCKED = 2, /* it may be swapped out */
 	QUOIT_SHRING_SMALL = 4,	   /* pages are small */
 };
+
 /* --- beginning and ending -------------------------------------------------------------------- */
 
 /*

@@ -14,7 +14,8 @@
  * copied byte by byte and never destroyed: C++ refuses a type for which that is not enough.
  *
  * name_init(q, slots, capacity)     caller's slots; -EINVAL unless the capacity is a power of two
- * name_create(options, &q, why)     our memory, on a node: see spsc_create.h; name_destroy(q)
+ * name_create(options, &p, why)     our memory, on a node: see spsc_create.h. p: struct name *;
+ *                                   name_destroy(p)
  * name_bytes(q)                     of the struct and its slots
  *
  * name_reserve(q, want, &granted)   first leased slot, or NULL; name_reserve_some(),

@@ -16,6 +16,8 @@
  *
  * name_create(options, &q, why)         slot_bytes and slot_align are filled in
  * name_attach(fds, n, options, &q, why) likewise: a ring of other items is refused
+ * name_sized(options)                   these with slot_bytes and slot_align, for the next:
+ * name_of(ring)                         what quoit_shring_accept() gave, io/shring_pass.h
  * name_destroy(q)
  *
  * name_send(q, items, n)                copy in as many as fit; gives how many
@@ -58,7 +60,7 @@ QUOIT_C_BEGIN
 	struct name {                                                                            \
 		struct quoit_shring ring;                                                        \
 	};                                                                                       \
-	QUOIT_HOT struct quoit_shring_options name##__sized(                                     \
+	QUOIT_HOT struct quoit_shring_options name##_sized(                                      \
 		const struct quoit_shring_options *options)                                      \
 	{                                                                                        \
 		struct quoit_shring_options o = *options;                                        \
@@ -66,25 +68,29 @@ QUOIT_C_BEGIN
 		o.slot_align = quoit__shring_align(T);                                           \
 		return o;                                                                        \
 	}                                                                                        \
+	QUOIT_HOT struct name *name##_of(struct quoit_shring *ring)                              \
+	{                                                                                        \
+		return quoit_container_of(ring, struct name, ring);                              \
+	}                                                                                        \
 	QUOIT_MUST_CHECK QUOIT_HOT int name##_create(const struct quoit_shring_options *options, \
 						     struct name **q, struct quoit_reason *why)  \
 	{                                                                                        \
-		const struct quoit_shring_options o = name##__sized(options);                    \
+		const struct quoit_shring_options o = name##_sized(options);                     \
 		struct quoit_shring *ring;                                                       \
 		const int rc = quoit_shring_create(&o, &ring, why);                              \
 		if (!rc)                                                                         \
-			*q = quoit_container_of(ring, struct name, ring);                        \
+			*q = name##_of(ring);                                                    \
 		return rc;                                                                       \
 	}                                                                                        \
 	QUOIT_MUST_CHECK QUOIT_HOT int name##_attach(const int *fds, size_t fd_count,            \
 						     const struct quoit_shring_options *options, \
 						     struct name **q, struct quoit_reason *why)  \
 	{                                                                                        \
-		const struct quoit_shring_options o = name##__sized(options);                    \
+		const struct quoit_shring_options o = name##_sized(options);                     \
 		struct quoit_shring *ring;                                                       \
 		const int rc = quoit_shring_attach(fds, fd_count, &o, &ring, why);               \
 		if (!rc)                                                                         \
-			*q = quoit_container_of(ring, struct name, ring);                        \
+			*q = name##_of(ring);                                                    \
 		return rc;                                                                       \
 	}                                                                                        \
 	QUOIT_HOT void name##_destroy(struct name *q)                                            \

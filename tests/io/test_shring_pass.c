@@ -15,9 +15,12 @@
 
 #include <quoit/io/fd_server.h>
 #include <quoit/io/shring_pass.h>
+#include <quoit/rings/typed_shring.h>
 #include <quoit/io/unix_socket.h>
 
 static int a, b; /* the side that has a ring, and the one that attaches */
+QUOIT_SHRING(numbers, uint64_t);
+
 static struct quoit_shring *made, *got;
 static struct quoit_reason why;
 
@@ -82,6 +85,25 @@ static void one_item_goes_over(void)
 }
 
 /* --- as it should be ------------------------------------------------------------------------- */
+
+static void a_ring_that_was_accepted_may_be_one_of_a_type(void **state)
+{
+	struct quoit_shring_options given = options(QUOIT_SHRING_CONSUMER);
+	struct quoit_shring_options o;
+	uint64_t item = 17;
+
+	(void)state;
+	given.slot_bytes = given.slot_align = 0;
+	o = numbers_sized(&given);
+	make(QUOIT_SHRING_PRODUCER, false);
+	assert_int_equal(quoit_shring_offer(a, made, FDS_PAST, &why), 0);
+	assert_int_equal(quoit_shring_accept(b, &o, FDS_PAST, &got, &why), 0);
+	assert_int_equal(quoit_shring_taken(a, made, FDS_PAST, &why), 0);
+	assert_true(numbers_send_one(numbers_of(made), &item));
+	item = 0;
+	assert_true(numbers_recv_one(numbers_of(got), &item));
+	assert_int_equal(item, 17);
+}
 
 static void hand_over(enum quoit_shring_role role, bool hardened)
 {
@@ -335,6 +357,7 @@ static void each_knows_the_other_by_his_pidfd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_ring_that_was_accepted_may_be_one_of_a_type),
 		TEST(a_ring_that_was_asked_for_is_taken),
 		TEST(its_other_role_can_be_asked_for_too),
 		TEST(both_parts_of_a_hardened_ring_change_hands),
