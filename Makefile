@@ -252,12 +252,6 @@ LDFLAGS_tests/rings/test_mpsc           := -Wl,--wrap=calloc,--wrap=mmap,--wrap=
                                            -Wl,--wrap=pthread_mutex_init,--wrap=sched_getcpu
 LDFLAGS_tests/rings/test_mpsc_register  := $(LDFLAGS_tests/rings/test_mpsc)
 LDFLAGS_tests/rings/test_mpsc_place     := -Wl,--wrap=getcpu
-LDFLAGS_tests/rings/test_shring_hot     := -Wl,--wrap=clock_gettime,--wrap=write,--wrap=syscall \
-                                           -Wl,--wrap=quoit_clock_now_ns,--wrap=fcntl \
-                                           -Wl,--wrap=preadv2,--wrap=ppoll,--wrap=getpid
-LDFLAGS_tests/rings/test_shring_between := -Wl,--wrap=fcntl,--wrap=fstat,--wrap=fstatfs \
-                                           -Wl,--wrap=madvise,--wrap=fallocate,--wrap=write
-LDFLAGS_tests/rings/test_shring_look    := -Wl,--wrap=ppoll,--wrap=fcntl
 LDFLAGS_tests/rings/test_line           := -Wl,--wrap=pthread_create,--wrap=pthread_join
 LDFLAGS_tests/rings/test_mpmc_group     := -Wl,--wrap=pthread_mutex_lock \
                                            -Wl,--wrap=pthread_mutex_trylock \

@@ -14,6 +14,14 @@ TIMEOUT_tests/shared/kill    := 180
 TIMEOUT_tests/shared/hostile := 180
 TIMEOUT_tests/shared/soak    := 180
 
+# What the unit tests of these rings look at, or do in the peer's place, at each system call.
+LDFLAGS_tests/rings/test_shring_hot     := -Wl,--wrap=clock_gettime,--wrap=write,--wrap=syscall \
+                                           -Wl,--wrap=quoit_clock_now_ns,--wrap=fcntl \
+                                           -Wl,--wrap=preadv2,--wrap=ppoll,--wrap=getpid
+LDFLAGS_tests/rings/test_shring_between := -Wl,--wrap=fcntl,--wrap=fstat,--wrap=fstatfs \
+                                           -Wl,--wrap=madvise,--wrap=fallocate,--wrap=write
+LDFLAGS_tests/rings/test_shring_look    := -Wl,--wrap=ppoll,--wrap=fcntl
+
 # Every mapping of a file gets pages around it that cannot be touched.
 LDFLAGS_tests/shared/hostile := -Wl,--wrap=mmap,--wrap=munmap
 
