@@ -15,12 +15,12 @@
 
 #include <quoit/io/fd_server.h>
 #include <quoit/io/shring_pass.h>
-#include <quoit/rings/typed_shring.h>
 #include <quoit/io/unix_socket.h>
+#include <quoit/rings/typed_shring.h>
 
-static int a, b; /* the side that has a ring, and the one that attaches */
 QUOIT_SHRING(numbers, uint64_t);
 
+static int a, b; /* the side that has a ring, and the one that attaches */
 static struct quoit_shring *made, *got;
 static struct quoit_reason why;
 
