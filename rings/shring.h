@@ -493,6 +493,12 @@ QUOIT_HOT void quoit__shring_free(struct quoit_shring *ring, size_t n)
 	quoit_shring_notify(ring);
 }
 
+/* As quoit__spsc_expect(): the slot that comes next is asked for together with the position. */
+QUOIT_HOT void quoit__shring_expect(const struct quoit_shring *ring, size_t bytes)
+{
+	__builtin_prefetch(ring->slots + (size_t)(ring->mine & ring->mask) * bytes);
+}
+
 QUOIT_HOT const void *quoit__shring_readable(struct quoit_shring *ring, size_t bytes, size_t *n)
 {
 	size_t at, available;
@@ -500,8 +506,10 @@ QUOIT_HOT const void *quoit__shring_readable(struct quoit_shring *ring, size_t b
 	if (quoit_unlikely(!ring->in_place))
 		return NULL;
 	available = (size_t)quoit__shring_available(ring);
-	if (!available)
+	if (!available) {
+		quoit__shring_expect(ring, bytes);
 		return NULL;
+	}
 	at = (size_t)(ring->mine & ring->mask);
 	*n = quoit_min(available, (size_t)ring->mask + 1 - at);
 	return ring->slots + at * bytes;
@@ -531,8 +539,10 @@ QUOIT_HOT size_t quoit__shring_recv(struct quoit_shring *ring, size_t bytes, voi
 {
 	const size_t n = quoit_min(most, (size_t)quoit__shring_available(ring));
 
-	if (!n)
+	if (!n) {
+		quoit__shring_expect(ring, bytes);
 		return 0;
+	}
 	/* The release store that frees them comes behind, so nothing is read from there again. */
 	quoit__spans_drain(ring->slots, bytes, quoit__spans_cut(ring->mine, n, ring->mask), items);
 	quoit__shring_free(ring, n);

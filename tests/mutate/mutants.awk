@@ -44,7 +44,7 @@ BEGIN {
 	# and destroying a free mutex does nothing.
 	spared = "^(quoit_relax|pthread_mutex_destroy|__builtin_prefetch|quoit_prefetch_[a-z]*|" \
 		"quoit_lines_(own|fetch)|quoit__[a-z]*_own(_ahead|_block)?|" \
-		"quoit__spsc_(expect|read_fetch))$"
+		"quoit__(spsc_(expect|read_fetch)|shring_expect))$"
 }
 
 FNR == 1 {
