@@ -38,6 +38,12 @@ int quoit_notify_ring(const struct quoit_notify *notify)
 	return 0;
 }
 
+void model_ring_for_ever(const struct quoit_notify *notify)
+{
+	(void)quoit_notify_ring(notify);
+	model.lasts[(unsigned)notify->fd % MODEL_BELLS] = true;
+}
+
 void model_wait(const struct quoit_notify *notify)
 {
 	const unsigned bell = (unsigned)notify->fd % MODEL_BELLS;
@@ -45,7 +51,7 @@ void model_wait(const struct quoit_notify *notify)
 	model__trace(&wait_site, "wants to sleep on bell %u", bell);
 	model__reach(&wait_site, (struct step){(uint8_t)(OBJECT_BELL + bell), false});
 	model__trace(&wait_site, "woken by bell %u", bell);
-	model.rung[bell] = false;
+	model.rung[bell] = model.lasts[bell];
 }
 
 void model_hush(const struct quoit_notify *notify)
@@ -54,7 +60,7 @@ void model_hush(const struct quoit_notify *notify)
 
 	model__reach(&hush_site, (struct step){(uint8_t)(OBJECT_BELL + bell), false});
 	model__trace(&hush_site, "hushes bell %u", bell);
-	model.rung[bell] = false;
+	model.rung[bell] = model.lasts[bell];
 }
 
 /*

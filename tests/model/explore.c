@@ -342,6 +342,7 @@ static void start_execution(struct model_bounds bounds)
 	model.steps = 0;
 	model.outcome = GOES_ON;
 	memset(model.rung, 0, sizeof(model.rung));
+	memset(model.lasts, 0, sizeof(model.lasts));
 	model__trace_start();
 	model__memory_start();
 	model__races_start();

@@ -113,6 +113,9 @@ unsigned model_pick(unsigned n);
 /* Sleep until the notifier's bell rings; a bell that has rung since the last wait counts. */
 void model_wait(const struct quoit_notify *notify);
 
+/* Ring a bell that no wait takes down, as a pidfd stays readable once its process is dead. */
+void model_ring_for_ever(const struct quoit_notify *notify);
+
 /* Take its bell down without waiting, as who reads an eventfd does. */
 void model_hush(const struct quoit_notify *notify);
 

@@ -90,6 +90,7 @@ struct model {
 	struct location locations[LOCATIONS];
 	unsigned location_count;
 	bool rung[MODEL_BELLS];
+	bool lasts[MODEL_BELLS]; /* and nobody takes it down again */
 	uint32_t stale_left;
 	uint32_t preemptions_left;
 	bool may_die;
