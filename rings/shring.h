@@ -74,7 +74,6 @@ struct quoit_shring_home {
 	uint64_t beat_seen;			  /* the peer's, when we looked last */
 	uint64_t beat_seen_ns;			  /* and since when it is that; 0: never looked */
 	bool met;				  /* the peer's role was seen to be taken */
-	bool creator;
 	uint32_t bell_spoilt[2]; /* the peer made that one a blocking one: not rung any more */
 };
 

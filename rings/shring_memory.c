@@ -157,17 +157,15 @@ static int bring_in(struct quoit_shring *ring, void *map, size_t bytes, bool wri
 int quoit__shring_make(struct quoit_shring *ring, const struct quoit_shring_options *o,
 		       size_t bytes, struct quoit_reason *why)
 {
-	int rc = o->huge_pages ? make(ring, o, bytes, true, why) : -1;
+	int rc = make(ring, o, bytes, o->huge_pages, why);
 
 	if (rc && o->huge_pages) {
+		ring->degraded = 0; /* of what has not come to be */
 		rc = fall_short(ring, o, QUOIT_SHRING_SMALL, rc, why,
 				"no huge pages for the ring (vm.nr_hugepages)");
-		if (rc)
-			return rc;
-		rc = -1;
+		if (!rc)
+			rc = make(ring, o, bytes, false, why);
 	}
-	if (rc)
-		rc = make(ring, o, bytes, false, why);
 	if (rc)
 		return rc;
 	if (ring->degraded & QUOIT_SHRING_SMALL) /* the kernel may still find some */

@@ -203,19 +203,27 @@ static void no_word_of_the_header_leads_out_of_the_ring(void **state)
 
 /* --- bells ----------------------------------------------------------------------------------- */
 
-/* A counter that is full is a bell that was rung. */
-static void a_full_bell_is_never_waited_for(void **state)
+static struct shring_pair with_a_full_bell(int fds[QUOIT_SHRING_FDS])
 {
 	struct quoit_shring_options options = PRODUCER;
-	const uint64_t full = UINT64_MAX - 1, items[CAPACITY] = {0};
+	const uint64_t full = UINT64_MAX - 1;
 	struct shring_pair pair;
-	int fds[QUOIT_SHRING_FDS];
 
-	(void)state;
 	options.bells = true;
 	pair = shring_begin(options);
 	assert_int_equal(quoit_shring_fds(&pair.p->ring, fds), 3);
 	assert_int_equal(write(fds[1], &full, sizeof(full)), sizeof(full));
+	return pair;
+}
+
+/* A counter that is full is a bell that was rung. */
+static void a_full_bell_is_never_waited_for(void **state)
+{
+	const uint64_t items[CAPACITY] = {0};
+	int fds[QUOIT_SHRING_FDS];
+	struct shring_pair pair = with_a_full_bell(fds);
+
+	(void)state;
 	quoit_shring_arm(&pair.c->ring);
 	assert_int_equal(words_send(pair.p, items, 1), 1);
 	assert_int_equal(pair.p->ring.bells_rung, 1);
@@ -225,16 +233,11 @@ static void a_full_bell_is_never_waited_for(void **state)
 /* And the flag that keeps us from waiting is the peer's as well. */
 static void a_bell_that_was_made_to_block_is_not_rung_again(void **state)
 {
-	struct quoit_shring_options options = PRODUCER;
-	const uint64_t full = UINT64_MAX - 1, items[CAPACITY] = {0};
-	struct shring_pair pair;
+	const uint64_t items[CAPACITY] = {0};
 	int fds[QUOIT_SHRING_FDS];
+	struct shring_pair pair = with_a_full_bell(fds);
 
 	(void)state;
-	options.bells = true;
-	pair = shring_begin(options);
-	assert_int_equal(quoit_shring_fds(&pair.p->ring, fds), 3);
-	assert_int_equal(write(fds[1], &full, sizeof(full)), sizeof(full));
 	assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
 	quoit_shring_arm(&pair.c->ring);
 	assert_int_equal(words_send(pair.p, items, 1), 1); /* and comes back */

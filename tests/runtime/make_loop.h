@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* make_loop.h - a loop of the usual kind for a test. Include after <cmocka.h>. */
+/* make_loop.h - a loop for a test, by these options or, if NULL, of the usual kind. After cmocka.
+ */
 #ifndef QUOIT_TESTS_RUNTIME_MAKE_LOOP_H
 #define QUOIT_TESTS_RUNTIME_MAKE_LOOP_H
 
@@ -9,11 +10,11 @@
 
 #include <quoit/runtime/loop.h>
 
-static inline struct quoit_loop *make_loop(void)
+static inline struct quoit_loop *make_loop(const struct quoit_loop_options *options)
 {
 	struct quoit_reason why = {0};
 	struct quoit_loop *loop = NULL;
-	const int rc = quoit_loop_create(NULL, &loop, &why);
+	const int rc = quoit_loop_create(options, &loop, &why);
 
 	if (rc == -ENOSYS || rc == -EPERM)
 		skip_because("io_uring is refused: %s", why.text);

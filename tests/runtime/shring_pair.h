@@ -25,24 +25,12 @@
 #include <quoit/rings/typed_shring.h>
 #include <quoit/runtime/loop.h>
 
-#include <support/skip.h>
+#include "runtime/make_loop.h"
 
 QUOIT_SHRING(wire, uint64_t);
 
 #define PAIR_BITS 4
 #define PAIR_MS	  1000000ull
-
-static inline struct quoit_loop *pair_loop(const struct quoit_loop_options *options)
-{
-	struct quoit_reason why = {0};
-	struct quoit_loop *loop = NULL;
-	const int rc = quoit_loop_create(options, &loop, &why);
-
-	if (rc == -ENOSYS || rc == -EPERM)
-		skip_because("io_uring is refused: %s", why.text);
-	assert_int_equal(rc, 0);
-	return loop;
-}
 
 static inline void pair_turn(struct quoit_loop *loop)
 {

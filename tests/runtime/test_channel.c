@@ -118,7 +118,7 @@ static void attach(struct quoit_loop *loop, const struct quoit_channel_options *
 
 static void a_turn_hands_out_all_there_is_and_more_is_false_at_its_last_run(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 	struct quoit_channel_stats stats;
 
 	(void)state;
@@ -150,7 +150,7 @@ static void a_turn_hands_out_all_there_is_and_more_is_false_at_its_last_run(void
 
 static void budgets_end_a_turn_and_what_is_left_keeps_the_loop_from_sleeping(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 	struct quoit_channel_options few = {.budget_items = 5, .batch_items = 2};
 	const struct quoit_channel_options brief = {.budget_ns = 1, .batch_items = 3};
 	struct quoit_channel_stats stats;
@@ -186,7 +186,7 @@ static void budgets_end_a_turn_and_what_is_left_keeps_the_loop_from_sleeping(voi
 /* D-11: the producer has room again before the backlog is handled. */
 static void a_run_is_given_back_before_the_next_is_handled(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 	const struct quoit_channel_options small = {.batch_items = 4};
 
 	(void)state;
@@ -202,7 +202,7 @@ static void a_run_is_given_back_before_the_next_is_handled(void **state)
 
 static void what_cannot_be_attached_is_refused(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 	const struct quoit_spmc_options shared = {.capacity_slots = 16, .consumers_most = 1};
 	struct quoit_lane_block blocks[QUOIT_LANE_BLOCKS(16)];
 	const struct quoit_mpsc_options options = {.capacity_slots = 8, .producers_most = 1};
@@ -258,7 +258,7 @@ static void a_sleeping_loop_is_woken_for_every_item(void **state)
 	(void)state;
 	for (int own = 0; own < 2; own++) {
 		const struct quoit_channel_options o = {.own_bell = own, .ended = end};
-		struct quoit_loop *loop = make_loop();
+		struct quoit_loop *loop = make_loop(NULL);
 		struct post_producer producer, idle[8];
 		struct quoit_channel_stats stats;
 		pthread_t thread;
@@ -306,7 +306,7 @@ static void a_sleeping_loop_is_woken_for_every_item(void **state)
 
 static void a_handler_may_detach_its_own_channel_and_another_one(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 	const struct quoit_channel_options small = {.batch_items = 2, .detached = gone};
 
 	(void)state;
@@ -322,7 +322,7 @@ static void a_handler_may_detach_its_own_channel_and_another_one(void **state)
 	assert_int_equal(quoit_spsc_length(&spsc.ring), 6);
 
 	/* What was left goes to another loop. */
-	loop = make_loop();
+	loop = make_loop(NULL);
 	attach(loop, &plain);
 	turn(loop);
 	assert_int_equal(a.next, 10);
@@ -349,7 +349,7 @@ static void a_handler_may_detach_its_own_channel_and_another_one(void **state)
 /* D-10: not before the producer, who is about to ring, has rung. */
 static void detaching_waits_for_a_producer_that_is_about_to_ring(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 	const struct quoit_channel_options own = {.own_bell = true, .detached = gone};
 
 	(void)state;
@@ -372,7 +372,7 @@ static void detaching_waits_for_a_producer_that_is_about_to_ring(void **state)
 
 static void a_ring_that_has_ended_leaves_by_itself_and_tells_once(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 
 	(void)state;
 	attach(loop, &plain);
@@ -393,7 +393,7 @@ static void a_ring_that_has_ended_leaves_by_itself_and_tells_once(void **state)
 /* Nothing more would come to end a sleep behind it. */
 static void a_turn_in_which_a_channel_leaves_does_not_sleep(void **state)
 {
-	struct quoit_loop *loop = make_loop();
+	struct quoit_loop *loop = make_loop(NULL);
 
 	(void)state;
 	attach(loop, &plain);
@@ -427,7 +427,7 @@ static void take_shared(struct quoit_channel *channel, const void *items, size_t
 
 static void an_spmc_ring_feeds_two_loops_and_both_are_told_of_its_end(void **state)
 {
-	struct quoit_loop *loops[2] = {make_loop(), make_loop()};
+	struct quoit_loop *loops[2] = {make_loop(NULL), make_loop(NULL)};
 	const struct quoit_spmc_options shared = {
 		.capacity_slots = 16, .block_slots = 2, .consumers_most = 2};
 	struct quoit_channel_options few = {.budget_items = 2, .ended = end};
@@ -481,7 +481,7 @@ static unsigned bells(struct quoit_loop **loops)
 
 static void the_bell_of_an_mpmc_ring_goes_to_one_loop_who_passes_on_what_it_leaves(void **state)
 {
-	struct quoit_loop *loops[2] = {make_loop(), make_loop()};
+	struct quoit_loop *loops[2] = {make_loop(NULL), make_loop(NULL)};
 	const struct quoit_mpmc_options shared = {.capacity_slots = 16,
 						  .block_slots = 2,
 						  .producers_most = 1,

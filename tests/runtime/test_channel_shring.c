@@ -104,7 +104,7 @@ static void put(size_t n)
 
 static struct quoit_loop *start(bool trusted, const struct quoit_channel_options *options)
 {
-	struct quoit_loop *const loop = pair_loop(NULL);
+	struct quoit_loop *const loop = make_loop(NULL);
 
 	begin(trusted);
 	assert_int_equal(
@@ -299,7 +299,7 @@ static void a_loop_that_is_awake_is_not_rung_for(void **state)
 static void a_loop_inside_another_becomes_readable(void **state)
 {
 	const struct quoit_loop_options pollable = {.pollable = true};
-	struct quoit_loop *const loop = pair_loop(&pollable);
+	struct quoit_loop *const loop = make_loop(&pollable);
 	struct pollfd ready = {.fd = quoit_loop_fd(loop), .events = POLLIN};
 
 	(void)state;
@@ -363,7 +363,7 @@ static void a_peer_that_rings_in_every_turn_takes_nothing_from_other_channels(vo
 static void a_bell_that_was_filled_or_made_a_blocking_one_is_emptied_by_attaching(void **state)
 {
 	const uint64_t most = UINT64_MAX - 1;
-	struct quoit_loop *const loop = pair_loop(NULL);
+	struct quoit_loop *const loop = make_loop(NULL);
 
 	(void)state;
 	begin(false);
@@ -457,7 +457,7 @@ static void a_peer_that_leaves_without_closing_is_told_as_dead(void **state)
 
 static void a_peer_that_has_not_come_yet_is_waited_for(void **state)
 {
-	struct quoit_loop *const loop = pair_loop(NULL);
+	struct quoit_loop *const loop = make_loop(NULL);
 
 	(void)state;
 	begin(false);

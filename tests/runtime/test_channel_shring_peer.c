@@ -81,7 +81,7 @@ static void gone(struct quoit_channel *channel, void *ctx)
 static void begin(void)
 {
 	memset(&seen, 0, sizeof(seen));
-	loop = pair_loop(NULL);
+	loop = make_loop(NULL);
 	reader = pair_make(QUOIT_SHRING_CONSUMER, (struct quoit_shring_options){.waits = true});
 }
 
@@ -369,7 +369,7 @@ static void a_runtime_stops_beside_a_peer_that_floods_and_what_is_unread_stays(v
 	assert_false(quoit_channel_is_attached(&seen.channel));
 	assert_true(seen.next > 0);
 	assert_int_equal(seen.wrong, 0);
-	loop = pair_loop(NULL); /* the rest of it goes to another */
+	loop = make_loop(NULL); /* the rest of it goes to another */
 	seen.stop_at = seen.next + 1000;
 	attach();
 	assert_int_equal(quoit_loop_run(loop), 0);

@@ -16,21 +16,9 @@
 #include <quoit/runtime/loop.h>
 #include <quoit/runtime/runtime.h>
 
-#include "support/skip.h"
+#include "runtime/make_loop.h"
 
 #define MS 1000000ull
-
-static struct quoit_loop *make_loop(const struct quoit_loop_options *options)
-{
-	struct quoit_reason why = {0};
-	struct quoit_loop *loop = NULL;
-	const int rc = quoit_loop_create(options, &loop, &why);
-
-	if (rc == -ENOSYS || rc == -EPERM)
-		skip_because("io_uring is refused: %s", why.text);
-	assert_int_equal(rc, 0);
-	return loop;
-}
 
 static unsigned open_descriptors(void)
 {

@@ -132,7 +132,7 @@ static void send_ten(void)
 static void run(quoit_channel_fn handler, bool realtime)
 {
 	const struct quoit_channel_options options = {.realtime = realtime};
-	struct quoit_loop *const loop = make_loop();
+	struct quoit_loop *const loop = make_loop(NULL);
 	struct quoit_channel channel;
 
 	quoit_spsc_attach(&ring.ring, &quoit_notify_nobody);
@@ -266,7 +266,7 @@ static void run_event_loop(bool realtime)
 static void so_is_the_handler_of_an_event_loop(void **state)
 {
 	(void)state;
-	assert_int_equal(quoit_loop_destroy(make_loop()), 0); /* or skip */
+	assert_int_equal(quoit_loop_destroy(make_loop(NULL)), 0); /* or skip */
 	run_event_loop(false);
 	assert_int_equal(sections(), 0);
 	run_event_loop(true);

@@ -80,7 +80,7 @@ static void begin(bool joined)
 {
 	memset(&told, 0, sizeof(told));
 	told.want = 1;
-	loop = pair_loop(NULL);
+	loop = make_loop(NULL);
 	writer = pair_make(QUOIT_SHRING_PRODUCER, (struct quoit_shring_options){.waits = true});
 	reader = joined ? pair_join(writer, false) : NULL;
 }
@@ -105,6 +105,16 @@ static void fill(void)
 	const uint64_t items[SLOTS] = {0};
 
 	assert_int_equal(wire_send(writer, items, SLOTS), SLOTS);
+}
+
+/* The ring is full, one slot is wanted, and the loop has slept on it. */
+static void wait_for_a_slot(void)
+{
+	begin(true);
+	start();
+	fill();
+	assert_int_equal(quoit_space_watch_want(&told.watch, 1), 0);
+	assert_int_equal(quoit_loop_run_once(loop, PAIR_MS), 0);
 }
 
 static void take(size_t n)
@@ -239,11 +249,7 @@ static void a_reader_that_closes_is_told_to_who_wants_room_and_to_who_does_not(v
 static void a_reader_that_leaves_is_told_as_dead(void **state)
 {
 	(void)state;
-	begin(true);
-	start();
-	fill();
-	assert_int_equal(quoit_space_watch_want(&told.watch, 1), 0);
-	assert_int_equal(quoit_loop_run_once(loop, PAIR_MS), 0);
+	wait_for_a_slot();
 	wire_destroy(reader);
 	reader = NULL;
 	run_until_gone(-EOWNERDEAD);
@@ -292,11 +298,7 @@ static void a_reader_that_dies_is_noticed_in_the_sleep_and_the_next_goes_on(void
 static void a_position_that_cannot_be_is_told(void **state)
 {
 	(void)state;
-	begin(true);
-	start();
-	fill();
-	assert_int_equal(quoit_space_watch_want(&told.watch, 1), 0);
-	assert_int_equal(quoit_loop_run_once(loop, PAIR_MS), 0);
+	wait_for_a_slot();
 	quoit_store(reader->ring.index, 1000);
 	quoit_shring_notify(&reader->ring);
 	run_until_gone(-EUCLEAN);

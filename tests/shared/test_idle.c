@@ -196,40 +196,66 @@ static void tear_down(const struct scene *s)
 	assert_int_equal(munmap(s->board, sizeof(*s->board)), 0);
 }
 
-static void idle_and_then_one_dies(int who)
+/* Gives how many switches both made while nothing happened. */
+static uint64_t idle_and_then_one_dies(int who)
 {
 	struct scene s;
-	uint64_t before[2];
+	uint64_t made = 0;
 
 	set_up(&s);
 	for (int i = 0; i < 2; i++)
-		before[i] = switches(s.pids[i]);
+		made -= switches(s.pids[i]);
 	(void)usleep(1000 * idle_ms());
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(switches(s.pids[i]) - before[i], 0);
+		made += switches(s.pids[i]);
+	assert_int_equal(made, 0);
 	(void)kill(s.pids[who], SIGKILL);
 	(void)waitpid(s.pids[who], NULL, 0);
 	end(&s, !who);
 	assert_int_equal(s.board->answer[!who], -EOWNERDEAD);
+	tear_down(&s);
+	return made;
+}
+
+/* One that is stopped and goes on makes some, and sleeps again. */
+static void a_switch_would_be_seen(void **state)
+{
+	struct scene s;
+	uint64_t before;
+
+	(void)state;
+	set_up(&s);
+	before = switches(s.pids[0]);
+	assert_int_equal(kill(s.pids[0], SIGSTOP), 0);
+	assert_int_equal(waitpid(s.pids[0], NULL, WUNTRACED), s.pids[0]);
+	assert_int_equal(kill(s.pids[0], SIGCONT), 0);
+	wait_until_asleep(&s, 0);
+	assert_true(switches(s.pids[0]) > before);
+	(void)kill(s.pids[0], SIGKILL);
+	(void)waitpid(s.pids[0], NULL, 0);
+	end(&s, 1);
 	tear_down(&s);
 }
 
 static void two_processes_asleep_on_a_ring_make_no_switch_of_context(void **state)
 {
 	(void)state;
-	idle_and_then_one_dies(0);
-	print_message("RESULT name=shared-idle ms=%u switches=0\n", idle_ms());
+	const uint64_t made = idle_and_then_one_dies(0);
+
+	print_message("RESULT name=shared-idle ms=%u switches=%llu\n", idle_ms(),
+		      (unsigned long long)made);
 }
 
 static void who_has_slept_for_long_sees_the_death_of_the_other_at_once(void **state)
 {
 	(void)state;
-	idle_and_then_one_dies(1);
+	(void)idle_and_then_one_dies(1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_switch_would_be_seen),
 		cmocka_unit_test(two_processes_asleep_on_a_ring_make_no_switch_of_context),
 		cmocka_unit_test(who_has_slept_for_long_sees_the_death_of_the_other_at_once),
 	};
