@@ -44,8 +44,9 @@ static const char usage[] =
 	"  --one-per-core leave SMT siblings idle\n"
 	"  --plan         tell which core runs on which cpu, and why\n"
 	"  --back PATH    own the keys, and serve the fronts that come to this socket\n"
-	"  --front PATH   serve clients, and ask the back there for everything; either may be\n"
-	"                 started first, and killed: without a back every answer is an error\n"
+	"  --front PATH   serve clients, and ask the back there for everything (its --memory and\n"
+	"                 --bulk count); either may be started first, and killed: without a\n"
+	"                 back every answer is an error\n"
 	"  --help         this text\n"
 	"\n"
 	"Stops on SIGINT or SIGTERM, after what it has read is answered. Exit status: 0 stopped "
@@ -95,6 +96,8 @@ struct options {
 	const char *bind;
 	const char *back;
 	const char *front;
+	const char *place; /* the last option of those that say where to listen, or NULL */
+	const char *limit; /* of those that limit what is stored */
 	uint64_t port;
 	uint64_t cores;
 	uint64_t memory;
@@ -104,6 +107,19 @@ struct options {
 	int one_per_core;
 	int plan;
 };
+
+/* A back listens to no client, and a front stores nothing: what it is told of that would be lost.
+ */
+static int check_roles(const struct options *o)
+{
+	if (o->back && o->front)
+		return refuse("--back beside --front", o->front, "");
+	if (o->back && o->place)
+		return refuse("--back beside", o->place, " (fronts are who listens)");
+	if (o->front && o->limit)
+		return refuse("--front beside", o->limit, " (give it to the back, which stores)");
+	return 0;
+}
 
 /* 0 go on, above: exit with that status, -1: exit with 0. */
 static int read_options(int argc, char **argv, struct options *o)
@@ -131,6 +147,7 @@ static int read_options(int argc, char **argv, struct options *o)
 		switch (option) {
 		case 'p':
 			good = parse_size(optarg, 0, 65535, &o->port);
+			o->place = "--port";
 			break;
 		case 'c':
 			good = parse_size(optarg, 0, QUOIT_CORES_MAX, &o->cores);
@@ -138,9 +155,11 @@ static int read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'm':
 			good = parse_size(optarg, MEMORY_LEAST, (uint64_t)1 << 46, &o->memory);
+			o->limit = "--memory";
 			break;
 		case 'B':
 			good = parse_size(optarg, 1024, (uint64_t)8 << 20, &o->bulk);
+			o->limit = "--bulk";
 			break;
 		case 'C':
 			good = !quoit_idset_parse(&o->cpus, optarg, QUOIT_CPUS_MAX) &&
@@ -150,6 +169,7 @@ static int read_options(int argc, char **argv, struct options *o)
 			break;
 		case 'b':
 			o->bind = optarg;
+			o->place = "--bind";
 			break;
 		case 'k':
 			o->back = optarg;
@@ -167,9 +187,7 @@ static int read_options(int argc, char **argv, struct options *o)
 		if (!good)
 			return refuse(argv[optind - 2], optarg, range);
 	}
-	if (o->back && o->front)
-		return refuse("--back beside --front", o->front, "");
-	return optind < argc ? refuse("argument", argv[optind], "") : 0;
+	return optind < argc ? refuse("argument", argv[optind], "") : check_roles(o);
 }
 
 static int serve(const struct options *o)

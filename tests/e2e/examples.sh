@@ -72,6 +72,11 @@ for arguments in -5 abc 0 --help 100001 '10 abc' '10 0' '10 1000001'; do
 		"$O/examples/10_rt_frame" $arguments
 done
 refused "kv: --cores 99999 is not possible \(1 to 1024\); .*" "$O/examples/kv/kv" --cores 99999
+refused "kv: --front beside --memory is not possible \(.*" \
+	"$O/examples/kv/kv" --front none --memory 1g
+refused "kv: --front beside --bulk is not possible \(.*" "$O/examples/kv/kv" --bulk 1m --front none
+refused "kv: --back beside --port is not possible \(.*" "$O/examples/kv/kv" --back none --port 1
+refused "kv: --back beside --bind is not possible \(.*" "$O/examples/kv/kv" --bind ::1 --back none
 for arguments in abc -5 '10 abc' 10x; do
 	# shellcheck disable=SC2086
 	refused "08_shared_writer: ${arguments#* } is no number: .*" \

@@ -7,10 +7,11 @@
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+. tests/support/cases.sh
+. tests/support/kv-server.sh
 O=${O:-build/release}
 scratch=$(mktemp -d) || exit 2
 path=$scratch/back
-status=0
 back=
 front=
 trap 'kill -9 $back $front $load 2>/dev/null; rm -rf "$scratch"' EXIT
@@ -19,19 +20,6 @@ load=
 command -v redis-cli >/dev/null || {
 	echo "skip - kv as front and back: redis-cli is not installed"
 	exit 0
-}
-
-case_is() # NAME CONDITION...: the condition is a command
-{
-	local name=$1
-	shift
-	if "$@"; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: $(tail -qn 5 "$scratch"/*.err "$scratch/said" 2>/dev/null |
-			paste -sd ' ')"
-		status=1
-	fi
 }
 
 start_back() # CORES
@@ -43,16 +31,8 @@ start_back() # CORES
 
 start_front() # CORES: sets $port
 {
-	rm -f "$scratch/front.out" # the last one's port
-	"$O/examples/kv/kv" --front "$path" --port 0 --cores "$1" \
-		>"$scratch/front.out" 2>>"$scratch/front.err" &
-	front=$!
-	for ((i = 0; i < 200; i++)); do
-		port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$scratch/front.out" \
-			2>/dev/null)
-		[ -z "$port" ] || return 0
-		sleep 0.05
-	done
+	start_kv "$scratch/front" "$O/examples/kv/kv" --front "$path" --cores "$1"
+	front=$server
 }
 
 cli() { timeout 20 redis-cli -h 127.0.0.1 -p "$port" "$@" 2>&1; }

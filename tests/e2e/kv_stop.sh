@@ -6,6 +6,8 @@
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+. tests/support/kv-server.sh
+O=${O:-build/release}
 scratch=$(mktemp -d) || exit 2
 server=
 status=0
@@ -19,24 +21,11 @@ not_ok() # NAME FILE...
 	status=1
 }
 
-start() # CORES: sets $server and $port
-{
-	"$O/examples/kv/kv" --port 0 --cores "$1" >"$scratch/out" 2>"$scratch/err" &
-	server=$!
-	for _ in $(seq 100); do
-		port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$scratch/out")
-		[ -z "$port" ] || return 0
-		kill -0 "$server" 2>/dev/null || break
-		sleep 0.1
-	done
-	return 1
-}
-
 for cores in 1 2 4; do
 	for tenths in 1 3; do
 		name="SIGTERM under load, $cores cores, after 0.$tenths s"
-		if ! start "$cores"; then
-			not_ok "$name" "$scratch/err"
+		if ! start_kv "$scratch/kv" "$O/examples/kv/kv" --cores "$cores"; then
+			not_ok "$name" "$scratch/kv.err"
 			break
 		fi
 		"$O/tests/e2e/last_replies" "$port" >"$scratch/load" 2>&1 &
@@ -54,10 +43,10 @@ for cores in 1 2 4; do
 		load_rc=$?
 		wait
 		echo "exit code $rc" >"$scratch/said"
-		if [ $rc = 0 ] && [ $load_rc = 0 ] && [ ! -s "$scratch/err" ]; then
+		if [ $rc = 0 ] && [ $load_rc = 0 ] && [ ! -s "$scratch/kv.err" ]; then
 			echo "ok - $name: $(cat "$scratch/load")"
 		else
-			not_ok "$name" "$scratch/said" "$scratch/err" "$scratch/load"
+			not_ok "$name" "$scratch/said" "$scratch/kv.err" "$scratch/load"
 		fi
 	done
 done

@@ -6,6 +6,7 @@
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+. tests/support/kv-server.sh
 scratch=$(mktemp -d) || exit 2
 server=
 status=0
@@ -29,20 +30,6 @@ check() # NAME EXPECTED COMMAND...: the command's output is this
 	fi
 }
 
-start() # KV CORES: sets $server and $port
-{
-	"$1" --port 0 --cores "$2" >"$scratch/out" 2>"$scratch/err" &
-	server=$!
-	for _ in $(seq 100); do
-		port=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$scratch/out")
-		[ -z "$port" ] || return 0
-		kill -0 "$server" 2>/dev/null || break
-		sleep 0.1
-	done
-	not_ok "kv starts on $2" "$scratch/err"
-	return 1
-}
-
 stop() # NAME: SIGTERM ends it in order
 {
 	local rc
@@ -50,9 +37,9 @@ stop() # NAME: SIGTERM ends it in order
 	wait "$server"
 	rc=$?
 	server=
-	if [ $rc = 0 ] && [ ! -s "$scratch/err" ]; then ok "$1"; else
-		echo "exit code $rc" >>"$scratch/err"
-		not_ok "$1" "$scratch/err"
+	if [ $rc = 0 ] && [ ! -s "$scratch/kv.err" ]; then ok "$1"; else
+		echo "exit code $rc" >>"$scratch/kv.err"
+		not_ok "$1" "$scratch/kv.err"
 	fi
 }
 
@@ -88,7 +75,10 @@ benchmark() # LABEL REQUESTS
 
 try() # LABEL KV CORES REQUESTS
 {
-	start "$2" "$3" || return
+	if ! start_kv "$scratch/kv" "$2" --cores "$3"; then
+		not_ok "$1: starts" "$scratch/kv.err"
+		return
+	fi
 	talk "$1"
 	benchmark "$1" "$4"
 	stop "$1: ends in order"

@@ -6,25 +6,12 @@
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+. tests/support/cases.sh
 O=${O:-build/release}
 scratch=$(mktemp -d) || exit 2
 path=$scratch/ring
-status=0
 readers=100 # that were started
 trap 'kill -9 $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
-
-case_is() # NAME CONDITION...: the condition is a command
-{
-	local name=$1
-	shift
-	if "$@"; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name: $(tail -qn 3 "$scratch"/*.err "$scratch"/*.say 2>/dev/null |
-			paste -sd ' ')"
-		status=1
-	fi
-}
 
 # Each reader says into a file of its own: what a killed one has said ends anywhere.
 start_reader() # [WRITERS]
@@ -37,7 +24,7 @@ start_reader() # [WRITERS]
 
 start_writer() # NAME COUNT FIRST
 {
-	"$O/examples/08_shared_writer" "$2" "$3" "$path" >"$scratch/$1.say" 2>&1 &
+	"$O/examples/08_shared_writer" "$2" "$3" "$path" >"$scratch/$1.said" 2>&1 &
 	writer=$!
 }
 
@@ -84,7 +71,7 @@ is_complete() # FIRST LAST
 fresh()
 {
 	kill_hard "$reader"
-	rm -f "$scratch"/*.out "$scratch"/*.say "$scratch"/*.err "$path"
+	rm -f "$scratch"/*.out "$scratch"/*.said "$scratch"/*.err "$path"
 }
 
 exits_with_0() # PID
@@ -120,7 +107,7 @@ start_reader
 start_writer a 5000000 0
 wait_for_lines 20000
 kill_hard "$writer"
-committed=$(awk '/^committed/ { n = $2 } END { print n - 1 }' "$scratch/a.say")
+committed=$(awk '/^committed/ { n = $2 } END { print n - 1 }' "$scratch/a.said")
 start_writer b 20000 9000000
 case_is "after a writer was killed the next one is served" exits_with_0 "$writer"
 case_is "the killed one was in the middle of it" test "$committed" -gt 10000
@@ -139,7 +126,7 @@ done
 case_is "a writer whose readers are killed ends when all is read" exits_with_0 "$writer"
 case_is "and nothing of it was lost" is_complete 0 1999999
 case_is "it went on in the same ring" test \
-	"$(grep -c 'generation 1$' "$scratch/a.say")" -ge 2
+	"$(grep -c 'generation 1$' "$scratch/a.said")" -ge 2
 fresh
 
 # They take turns: one at a time is served, and the other waits for its turn.

@@ -29,7 +29,8 @@ export CMOCKA_TEST_ABORT=1 SEED=${SEED:-1}
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 export TSAN_OPTIONS=halt_on_error=1
 ulimit -c 0
-ulimit -f 1048576 # KiB: a mutant without limits must not take all memory by a memfd
+# KiB: a mutant without limits must not take all memory by a memfd. An empty one of 5 GiB is needed.
+ulimit -f 6291456
 
 cd "$(dirname "$0")/../.." || exit 2
 self=$PWD/tests/mutate/mutate.sh
