@@ -159,6 +159,17 @@ QUOIT_HOT void quoit__shring_bind(struct quoit_shring *ring, struct quoit_shring
 	quoit__shring_bind_peer(ring, peer);
 }
 
+/* The positions as who takes a role finds them: what was done with the slots came before. */
+QUOIT_HOT uint64_t quoit__shring_head(const struct quoit_shring_header *own)
+{
+	return quoit_load_acquire(&own->head); /* free: pairs with quoit__shring_free() */
+}
+
+QUOIT_HOT uint64_t quoit__shring_tail(const struct quoit_shring_header *own)
+{
+	return quoit_load_acquire(&own->tail); /* publish: pairs with quoit_shring_publish() */
+}
+
 /*
  * Empty what is shared of a plain ring, whose positions then are `at`, as another generation. That
  * comes first: who dies in here leaves items only to those who ask for no generation, and whoever

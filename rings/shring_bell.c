@@ -11,15 +11,15 @@
 
 #include <quoit/rings/shring_wait.h>
 
-/* One bell is enough: a full counter is readable, and what it says is not believed. */
+/*
+ * One bell is enough: a full counter is readable, and what it says is not believed. Nor is a write
+ * that was interrupted tried again, because only one that waits can be.
+ */
 static void ring_it(int bell)
 {
 	const uint64_t one = 1;
-	ssize_t wrote;
 
-	do
-		wrote = quoit__sys_write(bell, &one, sizeof(one));
-	while (wrote == -EINTR);
+	(void)quoit__sys_write(bell, &one, sizeof(one));
 }
 
 /* One of the two that the peer holds as well, as long as it lets us. Any thread. */
@@ -58,8 +58,8 @@ void quoit_shring_close(struct quoit_shring *ring)
 {
 	quoit_store(&ring->closed, 1u);
 	quoit_store_release(ring->own_closed, 1); /* close: pairs with quoit_shring_is_closed() */
-	quoit__shring_fence(ring);
-	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* whatever it says: it may be lying */
+	/* Whatever it says, which may be a lie: and as it is not asked, no fence comes before. */
+	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP);
 	/* And our own thread, if it is another: its futex's word is not ours to change. */
 	(void)quoit__sys_futex_wake_shared(ring->peer_seq, 1);
 	ring_bell(ring, ring->role == QUOIT_SHRING_PRODUCER);

@@ -109,8 +109,7 @@ int quoit__shring_check_file(int fd, size_t most_bytes, struct shring_size *size
 					"the file lies on a file system of kind %#llx, not in "
 					"memory: pass a memfd",
 					(unsigned long long)kind);
-	if (status.st_size < QUOIT_SHRING_HEADER || !page_bytes ||
-	    (uint64_t)status.st_size % page_bytes)
+	if (!page_bytes || (uint64_t)status.st_size % page_bytes)
 		return quoit_reason_set(why, -EUCLEAN,
 					"the file has %lld bytes, which is no ring in whole pages",
 					(long long)status.st_size);

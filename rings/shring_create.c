@@ -263,7 +263,7 @@ static int try_bells(struct quoit_shring *ring, struct quoit_reason *why)
 {
 	int rc = 0;
 
-	for (int i = 0; i < 2 && !rc && ring->home.bells[i] >= 0; i++)
+	for (int i = 0; i < 2 && !rc; i++)
 		rc = quoit__shring_check_counter(ring->home.bells[i], why);
 	return rc;
 }
@@ -275,10 +275,7 @@ static int try_bells(struct quoit_shring *ring, struct quoit_reason *why)
 static int resume(struct quoit_shring *ring, struct quoit_reason *why)
 {
 	struct quoit_shring_header *const own = own_header(ring);
-	/* free: pairs with quoit__shring_free(). publish: pairs with quoit_shring_publish() */
-	const uint64_t head = quoit_load_acquire(&own->head);
-	/* publish: pairs with quoit_shring_publish(). free: pairs with quoit__shring_free() */
-	const uint64_t tail = quoit_load_acquire(&own->tail);
+	const uint64_t head = quoit__shring_head(own), tail = quoit__shring_tail(own);
 	const bool produces = ring->role == QUOIT_SHRING_PRODUCER;
 
 	if (quoit_load(&own->id.generation) != ring->home.id.generation)
@@ -410,7 +407,7 @@ static int attach(struct quoit_shring *ring, const int *fds, size_t fd_count,
 	set_shape(ring, o);
 	rc = ring->home.id.part == QUOIT_SHRING_WHOLE ? attach_whole(ring, o, why)
 						      : attach_part(ring, o, why);
-	if (!rc)
+	if (!rc && (ring->flags & QUOIT_SHRING_FLAG_BELLS))
 		rc = try_bells(ring, why);
 	if (rc)
 		return rc;
@@ -449,9 +446,9 @@ static int check_pair(const struct quoit_shring *ring, const struct quoit_shring
 {
 	const struct quoit_shring_id *const own = &ring->home.id;
 
-	if (id->pair == own->pair && id->bits == own->bits && id->slot_bytes == own->slot_bytes &&
-	    id->slot_align == own->slot_align && id->flags == own->flags &&
-	    id->generation == own->generation &&
+	/* Its items are known to be of our size. */
+	if (id->pair == own->pair && id->bits == own->bits && id->slot_align == own->slot_align &&
+	    id->flags == own->flags && id->generation == own->generation &&
 	    id->part == (uint32_t)part_of(quoit__shring_other(ring->role)))
 		return 0;
 	return quoit_reason_set(why, -EPROTO,
@@ -517,7 +514,6 @@ void quoit_shring_destroy(struct quoit_shring *ring)
 	QUOIT_ASSERT(ring->home.magic == HOME_MAGIC);
 	if (quoit__shring_is_ours(ring)) {
 		quoit__shring_disclaim(ring); /* the name stays: it tells that we were there */
-		quoit__shring_fence(ring);
 		quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* so that it sees us gone */
 	}
 	close_box(ring);
@@ -532,8 +528,8 @@ static void forget_peer(struct quoit_shring *ring)
 	ring->home.pidfd = -1;
 	ring->home.beat_seen_ns = 0;
 	ring->home.met = false;
-	if (ring->home.own_bell >= 0) /* the close that it told of is over */
-		(void)quoit__sys_read_now(ring->home.own_bell, &bells, sizeof(bells));
+	/* The close that it told of is over. Without bells it is -1, and nothing is read. */
+	(void)quoit__sys_read_now(ring->home.own_bell, &bells, sizeof(bells));
 }
 
 /* Nobody has the other role, and nobody can take it now. */

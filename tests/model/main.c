@@ -51,6 +51,7 @@ static const struct model_case *const tables[] = {
 	model_stop_cases,
 	model_rtm_cases,
 	model_shring_cases,
+	model_shring_reset_cases,
 	NULL,
 };
 /* clang-format on */

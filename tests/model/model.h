@@ -99,6 +99,7 @@ extern const struct model_case model_outsider_cases[];
 extern const struct model_case model_stop_cases[];
 extern const struct model_case model_rtm_cases[];
 extern const struct model_case model_shring_cases[];
+extern const struct model_case model_shring_reset_cases[];
 
 /* Does it hold? If not, the execution ends as a violation that says `what`. */
 #define model_check(condition, what) ((condition) ? (void)0 : model_violated(what))

@@ -79,6 +79,23 @@ static void reserve_grants_up_to_the_wrap_if_all_is_free(void **state)
 	shring_end(&pair);
 }
 
+/* A position that cannot be would be found out: whoever knows of enough does not look. */
+static void who_knows_of_enough_does_not_look_at_the_other_side(void **state)
+{
+	struct shring_pair pair = shring_begin(PRODUCER);
+	const uint64_t items[CAPACITY] = {0};
+	size_t granted = 0;
+
+	(void)state;
+	assert_int_equal(words_send(pair.p, items, 3), 3);
+	shring_shared(pair.p)->head = 77;
+	assert_non_null(words_reserve(pair.p, CAPACITY - 3, &granted));
+	assert_int_equal(quoit_shring_status(&pair.p->ring), 0);
+	assert_null(words_reserve(pair.p, CAPACITY - 2, &granted));
+	assert_int_equal(quoit_shring_status(&pair.p->ring), -EUCLEAN);
+	shring_end(&pair);
+}
+
 static void nothing_is_seen_before_it_is_committed_and_published(void **state)
 {
 	struct shring_pair pair = shring_begin(PRODUCER);
@@ -304,6 +321,45 @@ static void what_cannot_be_is_not_created(void **state)
 	assert_int_equal(creates(huge), -EINVAL);
 }
 
+/* Says why it refuses options that would be refused for something else as well. */
+static void refuses(struct quoit_shring_options options, const char *says)
+{
+	struct quoit_reason why = {0};
+	struct quoit_shring *ring = NULL;
+
+	assert_int_equal(quoit_shring_create(&options, &ring, &why), -EINVAL);
+	if (!strstr(why.text, says))
+		fail_msg("%s: '%s' is not in it", why.text, says);
+}
+
+#define REFUSES(says, field, value, bytes)                \
+	do {                                              \
+		struct quoit_shring_options o = PRODUCER; \
+		o.slot_bytes = bytes;                     \
+		o.field = value;                          \
+		refuses(o, says);                         \
+	} while (0)
+
+static void what_is_refused_is_named(void **state)
+{
+	struct quoit_shring_options any = PRODUCER;
+
+	(void)state;
+	REFUSES("options.size is 0:", size, 0, 8);
+	REFUSES("options.size is", size, offsetof(struct quoit_shring_options, bits) - 1, 8);
+	REFUSES("items of 0 bytes", size, offsetof(struct quoit_shring_options, bits), 8);
+	REFUSES("alignment of 1024", slot_align, 1024, 1024);
+	REFUSES("alignment of 3", slot_align, 3, 12);
+	REFUSES("items of 4294967296 bytes", slot_align, 1, UINT32_MAX + UINT64_C(1));
+	any.bits = 1;
+	any.slot_align = 1;
+	any.slot_bytes = UINT32_MAX; /* can be, but for the limit of this test */
+	assert_int_equal(creates(any), -EFBIG);
+	any.slot_align = 0; /* any */
+	any.slot_bytes = 7;
+	assert_int_equal(creates(any), 0);
+}
+
 static void options_of_another_size_are_understood(void **state)
 {
 	struct {
@@ -487,6 +543,7 @@ int main(void)
 		TEST(what_is_sent_is_received_in_order_around_the_wrap),
 		TEST(a_send_takes_what_fits_and_all_or_none_takes_all),
 		TEST(reserve_grants_up_to_the_wrap_if_all_is_free),
+		TEST(who_knows_of_enough_does_not_look_at_the_other_side),
 		TEST(nothing_is_seen_before_it_is_committed_and_published),
 		TEST(a_trusted_peer_is_read_in_place),
 		TEST(who_is_not_trusted_is_only_copied_from),
@@ -495,6 +552,7 @@ int main(void)
 		TEST(the_header_says_what_the_ring_is),
 		TEST(each_side_writes_its_own_section_and_no_other),
 		TEST(what_cannot_be_is_not_created),
+		TEST(what_is_refused_is_named),
 		TEST(options_of_another_size_are_understood),
 		TEST(placement_that_falls_short_is_told_or_refused),
 		TEST(the_file_is_sealed_before_anybody_gets_it),

@@ -156,6 +156,54 @@ static void shapes_that_agree_with_themselves_must_agree_with_the_file(void **st
 	fd = forge(&id, PAGE + 100, SEALS);
 	assert_int_equal(attaches_fd(fd), -EUCLEAN);
 	close(fd);
+	id = sound();
+	id.total_size = PAGE + 100;
+	assert_int_equal(attaches_forged(&id, PAGE + 100, SEALS), -EUCLEAN);
+
+	/* No more and no less: the items are others than ours, which is looked at after that. */
+	id = sound();
+	id.slot_bytes = (PAGE - QUOIT_SHRING_HEADER) / CAPACITY;
+	assert_int_equal(attaches_forged(&id, PAGE, SEALS), -EPROTO);
+	id.total_size = 2 * PAGE;
+	assert_int_equal(attaches_forged(&id, 2 * PAGE, SEALS), -EUCLEAN);
+	id.slot_bytes += 8;
+	assert_int_equal(attaches_forged(&id, 2 * PAGE, SEALS), -EPROTO);
+}
+
+/* A ring of `bits`, all of whose numbers fit to each other; its file is empty, and takes nothing.
+ */
+static int attaches_shape(uint32_t bits, uint32_t slot_bytes, uint32_t slot_align)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	struct quoit_shring_id id = sound();
+	int fd, rc;
+
+	id.bits = bits;
+	id.capacity = UINT64_C(1) << bits;
+	id.mask = id.capacity - 1;
+	id.slot_bytes = slot_bytes;
+	id.slot_align = slot_align;
+	id.total_size = (QUOIT_SHRING_HEADER + id.capacity * slot_bytes + PAGE - 1) / PAGE * PAGE;
+	options.bits = 0;
+	options.most_bytes = SIZE_MAX;
+	fd = forge(&id, id.total_size, SEALS);
+	rc = attaches(&fd, 1, options);
+	close(fd);
+	return rc;
+}
+
+/* Items of one byte are others than ours, which is looked at after the shape. */
+static void shapes_have_limits(void **state)
+{
+	(void)state;
+	assert_int_equal(attaches_shape(1, 8, 8), 0);
+	assert_int_equal(attaches_shape(0, 8, 8), -EUCLEAN);
+	assert_int_equal(attaches_shape(QUOIT_SHRING_BITS_MAX, 1, 1), -EPROTO);
+	assert_int_equal(attaches_shape(QUOIT_SHRING_BITS_MAX + 1, 1, 1), -EUCLEAN);
+	assert_int_equal(attaches_shape(3, 1024, QUOIT_SHRING_ALIGN_MAX), -EPROTO);
+	assert_int_equal(attaches_shape(3, 1024, 2 * QUOIT_SHRING_ALIGN_MAX), -EUCLEAN);
+	assert_int_equal(attaches_shape(3, 12, 4), -EPROTO);
+	assert_int_equal(attaches_shape(3, 12, 3), -EUCLEAN);
 }
 
 static void what_the_options_ask_for_must_be_there(void **state)
@@ -331,14 +379,18 @@ static void bells_must_be_eventfds_that_do_not_block(void **state)
 	options.bells = true;
 	p = shring_create(options);
 	assert_int_equal(quoit_shring_fds(&p->ring, fds), 3);
+	assert_int_equal(quoit_shring_pidfd(&p->ring), -1); /* they are two, and no more */
 	options.role = QUOIT_SHRING_CONSUMER;
 	memcpy(wrong, fds, sizeof(wrong));
+	assert_int_equal(attaches(NULL, 0, options), -EBADMSG);
 	assert_int_equal(attaches(fds, 0, options), -EBADMSG);
 	assert_int_equal(attaches(fds, 1, options), -EBADMSG);
 	assert_int_equal(attaches(fds, 2, options), -EBADMSG);
 	wrong[3] = fds[2];
 	assert_int_equal(attaches(wrong, 4, options), -EBADMSG);
 	wrong[2] = of_pipe();
+	assert_int_equal(attaches(wrong, 3, options), -EBADMSG);
+	assert_int_equal(fcntl(wrong[2], F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(attaches(wrong, 3, options), -EBADMSG);
 	close(wrong[2]);
 	wrong[2] = eventfd(0, EFD_CLOEXEC);
@@ -394,8 +446,12 @@ static void a_ring_without_bells_takes_none(void **state)
 {
 	struct words *const p = shring_create(shring_of(QUOIT_SHRING_CONSUMER));
 	const int fds[2] = {quoit_shring_fd(&p->ring), eventfd(0, EFD_NONBLOCK)};
+	const unsigned before = fds_open();
+	struct words *const q = shring_attach(p, shring_of(QUOIT_SHRING_PRODUCER));
 
 	(void)state;
+	assert_int_equal(fds_open(), before + 2); /* the file, and its role */
+	words_destroy(q);
 	assert_int_equal(attaches(fds, 2, shring_of(QUOIT_SHRING_PRODUCER)), -EBADMSG);
 	assert_int_equal(attaches(fds, 1, shring_of(QUOIT_SHRING_PRODUCER)), 0);
 	close(fds[1]);
@@ -410,6 +466,7 @@ int main(void)
 		TEST(a_file_that_is_a_ring_is_one_whoever_made_it),
 		TEST(whatever_the_header_says_is_checked),
 		TEST(shapes_that_agree_with_themselves_must_agree_with_the_file),
+		TEST(shapes_have_limits),
 		TEST(what_the_options_ask_for_must_be_there),
 		TEST(a_file_larger_than_was_thought_of_is_refused),
 		TEST(a_file_that_could_be_taken_away_is_refused),

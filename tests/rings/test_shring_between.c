@@ -27,8 +27,12 @@ static unsigned asked;	   /* calls that the file system of a descriptor answers,
 static int shrinks;	   /* it is made short and sealed at our first look at seals; or 0 */
 static int populate_error; /* which reading ahead gives, or 0 */
 static long page_says;	   /* how large the pages of a file are said to be; or 0 */
-static unsigned populated; /* mappings to write, */
-static unsigned filled_before; /* and how many there were when a file was filled */
+static struct quoit_shring_header *renewed; /* when a role of it is taken; or NULL */
+static bool has_no_pages;		    /* so says its file system */
+static unsigned populated;		    /* mappings to write, */
+static unsigned filled_before;		    /* and how many there were when a file was filled */
+
+static unsigned huge_asked; /* times, for whatever huge pages there are */
 
 int __real_fcntl(int fd, int what, ...);
 int __wrap_fcntl(int fd, int what, ...);
@@ -49,6 +53,10 @@ int __wrap_fcntl(int fd, int what, ...)
 				 0);
 		shrinks = 0;
 	}
+	if (what == F_OFD_SETLK && renewed) {
+		renewed->id.generation++;
+		renewed = NULL;
+	}
 	return __real_fcntl(fd, what, arg);
 }
 
@@ -67,7 +75,7 @@ int __wrap_fstatfs(int fd, struct statfs *status)
 	const int rc = __real_fstatfs(fd, status);
 
 	asked++;
-	if (page_says)
+	if (page_says || has_no_pages)
 		status->f_bsize = page_says;
 	return rc;
 }
@@ -78,13 +86,17 @@ int __wrap_madvise(void *at, size_t bytes, int advice)
 {
 	if (advice == MADV_POPULATE_READ && populate_error) {
 		errno = populate_error;
+		if (errno == EINTR)
+			populate_error = 0; /* a signal comes once */
 		return -1;
 	}
+	huge_asked += advice == MADV_HUGEPAGE;
 	populated += advice == MADV_POPULATE_WRITE && page_says && bytes >= (size_t)page_says;
 	return __real_madvise(at, bytes, advice);
 }
 
-static struct quoit_shring *watched; /* while its other side attaches; or NULL */
+static struct quoit_shring *watched;   /* while its other side attaches; or NULL */
+static enum quoit_shring_peer seen_as; /* what it must see of that by the time it is rung */
 static unsigned writes, rung_too_early;
 
 ssize_t __real_write(int fd, const void *data, size_t bytes);
@@ -93,7 +105,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t bytes)
 {
 	if (watched) {
 		writes++;
-		rung_too_early += quoit_shring_peer_state(watched, 0) != QUOIT_SHRING_ALIVE;
+		rung_too_early += quoit_shring_peer_state(watched, 0) != seen_as;
 	}
 	return __real_write(fd, data, bytes);
 }
@@ -193,6 +205,10 @@ static void pages_that_cannot_be_read_ahead_are_told(void **state)
 	seal(fd);
 	populate_error = EFAULT;
 	assert_int_equal(attaches(fd, &q, &why), -EFAULT);
+	populate_error = EINTR;
+	assert_int_equal(attaches(fd, &q, &why), 0);
+	assert_int_equal(populate_error, 0);
+	words_destroy(q);
 	populate_error = EINVAL; /* an older kernel */
 	assert_int_equal(attaches(fd, &q, &why), 0);
 	populate_error = 0;
@@ -290,6 +306,7 @@ int __wrap_fallocate(int fd, int mode, off_t from, off_t bytes)
 static void huge_pages_are_filled_through_the_mapping_that_was_placed(void **state)
 {
 	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	unsigned by_mapping[2];
 
 	(void)state;
 	page_says = 2 << 20;
@@ -299,7 +316,64 @@ static void huge_pages_are_filled_through_the_mapping_that_was_placed(void **sta
 		words_destroy(shring_create(options));
 		assert_int_equal(filled_before, placed);
 	}
+	/* Of others the file has one, too: it is filled by itself, placed or not. */
+	page_says = PAGE;
+	for (int placed = 0; placed < 2; placed++) {
+		options.node = placed ? 0 : QUOIT_NODE_AUTO;
+		populated = 0;
+		words_destroy(shring_create(options));
+		by_mapping[placed] = filled_before;
+	}
+	assert_int_equal(by_mapping[1], by_mapping[0]);
 	page_says = 0;
+}
+
+/* Where there is none for the file, the kernel may still find some for its mapping. */
+static void huge_pages_that_are_missing_are_asked_for_once_more(void **state)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	struct words *q;
+
+	(void)state;
+	huge_asked = 0;
+	words_destroy(shring_create(options));
+	assert_int_equal(huge_asked, 0);
+	options.huge_pages = true;
+	q = shring_create(options);
+	assert_int_equal(huge_asked, q->ring.degraded & QUOIT_SHRING_SMALL ? 1 : 0);
+	words_destroy(q);
+}
+
+static void a_ring_that_is_begun_anew_before_its_role_is_taken_is_another(void **state)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	struct words *const p = shring_create(options);
+	const int fd = quoit_shring_fd(&p->ring);
+	struct words *c = NULL;
+
+	(void)state;
+	options.role = QUOIT_SHRING_CONSUMER;
+	renewed = shring_shared(p);
+	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), -ESTALE);
+	assert_null(renewed);
+	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), 0);
+	words_destroy(c);
+	words_destroy(p);
+}
+
+static void a_file_that_has_no_pages_is_refused(void **state)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	struct words *const p = shring_create(options);
+	const int fd = quoit_shring_fd(&p->ring);
+	struct words *c = NULL;
+
+	(void)state;
+	options.role = QUOIT_SHRING_CONSUMER;
+	has_no_pages = true;
+	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), -EUCLEAN);
+	has_no_pages = false;
+	words_destroy(p);
 }
 
 /* --- limits ---------------------------------------------------------------------------------- */
@@ -404,11 +478,18 @@ static void a_successor_rings_no_bell_before_it_has_the_role(void **state)
 	assert_int_equal(quoit_shring_peer_state(ring, 0), QUOIT_SHRING_ALIVE);
 	quoit_shring_destroy(first);
 	watched = ring;
+	seen_as = QUOIT_SHRING_ALIVE;
 	second = attached(ring);
 	watched = NULL;
 	assert_true(writes > 0); /* it tries them */
 	assert_int_equal(rung_too_early, 0);
+	watched = ring;
+	seen_as = QUOIT_SHRING_DEAD;
+	writes = 0;
 	quoit_shring_destroy(second);
+	watched = NULL;
+	assert_int_equal(writes, 1);
+	assert_int_equal(rung_too_early, 0); /* nor before it has given the role back */
 	quoit_shring_destroy(ring);
 }
 
@@ -424,8 +505,11 @@ int main(void)
 		TEST(of_what_is_no_file_of_memory_only_the_seals_are_asked),
 		TEST(a_lease_on_the_file_holds_nobody_up),
 		TEST(huge_pages_are_filled_through_the_mapping_that_was_placed),
+		TEST(huge_pages_that_are_missing_are_asked_for_once_more),
 		TEST(a_file_beyond_the_limit_of_the_process_is_refused_and_does_not_end_it),
 		TEST(a_thread_with_descriptors_of_its_own_can_attach),
+		TEST(a_file_that_has_no_pages_is_refused),
+		TEST(a_ring_that_is_begun_anew_before_its_role_is_taken_is_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,6 +163,64 @@ static void only_the_other_part_of_the_same_ring_is_joined(void **state)
 	words_destroy(p);
 }
 
+/* A file that would be the consumer's part of `p`, but for what is wrong in `id`. */
+static int joins_forged(struct words *p, struct quoit_shring_id id)
+{
+	const int forged = memfd_create("forged", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int rc;
+
+	id.capacity = UINT64_C(1) << id.bits;
+	id.mask = id.capacity - 1;
+	id.part = QUOIT_SHRING_CONSUMER_PART;
+	id.total_size = 4096;
+	assert_int_equal(fallocate(forged, 0, 0, 4096), 0);
+	assert_int_equal(pwrite(forged, &id, sizeof(id), 0), sizeof(id));
+	assert_int_equal(fcntl(forged, F_ADD_SEALS,
+			       F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL),
+			 0);
+	rc = joins(p, forged);
+	close(forged);
+	return rc;
+}
+
+#define JOINS(rc, field, value)                              \
+	do {                                                 \
+		struct quoit_shring_id id = p->ring.home.id; \
+		id.field = value;                            \
+		assert_int_equal(joins_forged(p, id), rc);   \
+	} while (0)
+
+static void a_part_of_another_shape_is_not_joined(void **state)
+{
+	struct words *const p = shring_create(hardened(QUOIT_SHRING_PRODUCER));
+
+	(void)state;
+	JOINS(-EPROTO, bits, BITS + 1);
+	JOINS(-EPROTO, slot_bytes, 16);
+	JOINS(-EPROTO, slot_align, 4);
+	JOINS(-EPROTO, flags, QUOIT_SHRING_FLAG_HARDENED);
+	JOINS(-EPROTO, generation, 2);
+	JOINS(-EPROTO, pair, id.pair + 1);
+	JOINS(0, creator_pid, 1);
+	words_destroy(p);
+}
+
+/* The parts need not be of the same size, nor small. */
+static void the_larger_part_is_joined_by_the_smaller_one(void **state)
+{
+	struct quoit_shring_options options = hardened(QUOIT_SHRING_CONSUMER);
+	struct words *c, *p;
+
+	(void)state;
+	options.bits = 19; /* 4 MiB */
+	c = shring_create(options);
+	options.role = QUOIT_SHRING_PRODUCER;
+	p = shring_attach(c, options);
+	assert_int_equal(joins(c, quoit_shring_fd(&p->ring)), 0);
+	words_destroy(p);
+	words_destroy(c);
+}
+
 /* A part whose owner could still be another is none. */
 static void a_part_that_others_could_write_to_is_refused(void **state)
 {
@@ -198,6 +256,42 @@ static void roles_are_exclusive_there_too(void **state)
 	words_destroy(p);
 }
 
+/* Its creator's part is no other's to go on with. */
+static void nor_is_a_dead_creators_role_taken(void **state)
+{
+	(void)state;
+	for (int role = QUOIT_SHRING_PRODUCER; role <= QUOIT_SHRING_CONSUMER; role++) {
+		const struct quoit_shring_options options = hardened((enum quoit_shring_role)role);
+		struct words *const q = shring_create(options);
+		const int fd = fcntl(quoit_shring_fd(&q->ring), F_DUPFD_CLOEXEC, 3);
+		struct words *other = NULL;
+
+		words_destroy(q);
+		assert_int_equal(words_attach(&fd, 1, &options, &other, NULL), -EBUSY);
+		close(fd);
+	}
+}
+
+/* The slots are in our part, which is as large as the peer says: as far as we let him. */
+static void a_producer_makes_no_more_slots_than_it_allows(void **state)
+{
+	struct quoit_shring_options options = hardened(QUOIT_SHRING_CONSUMER);
+	struct words *c, *p = NULL;
+	int fd;
+
+	(void)state;
+	options.bits = 12;
+	c = shring_create(options);
+	fd = quoit_shring_fd(&c->ring);
+	options.role = QUOIT_SHRING_PRODUCER;
+	options.most_bytes = QUOIT_SHRING_HEADER + (sizeof(uint64_t) << 12) - 1;
+	assert_int_equal(words_attach(&fd, 1, &options, &p, NULL), -EFBIG);
+	options.most_bytes++;
+	assert_int_equal(words_attach(&fd, 1, &options, &p, NULL), 0);
+	words_destroy(p);
+	words_destroy(c);
+}
+
 static void nonsense_poisons_it_as_any_other(void **state)
 {
 	struct shring_pair pair = begin(QUOIT_SHRING_PRODUCER);
@@ -223,8 +317,12 @@ int main(void)
 		TEST(neither_file_can_be_written_by_the_other_side),
 		TEST(until_it_is_joined_the_peer_has_done_nothing),
 		TEST(only_the_other_part_of_the_same_ring_is_joined),
+		TEST(a_part_of_another_shape_is_not_joined),
+		TEST(the_larger_part_is_joined_by_the_smaller_one),
 		TEST(a_part_that_others_could_write_to_is_refused),
 		TEST(roles_are_exclusive_there_too),
+		TEST(nor_is_a_dead_creators_role_taken),
+		TEST(a_producer_makes_no_more_slots_than_it_allows),
 		TEST(nonsense_poisons_it_as_any_other),
 	};
 

@@ -17,9 +17,11 @@
 #define MS	UINT64_C(1000000)
 #define LATE_NS (QUOIT_SHRING_LOOK_NS / 2)
 
-static bool time_flies;	    /* no sleep on bells is longer than 50 ms */
-static uint64_t longest_ns; /* such a sleep that was asked for; UINT64_MAX: for ever */
-static unsigned asked;	    /* whether a role is locked */
+static bool time_flies;	      /* no sleep on bells is longer than 50 ms */
+static uint64_t longest_ns;   /* such a sleep that was asked for; UINT64_MAX: for ever */
+static unsigned asked;	      /* whether a role is locked */
+static unsigned sleeps_asked; /* for, on bells, */
+static unsigned short_sleeps; /* until it is time to ask again */
 
 int __real_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const sigset_t *mask);
 int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, const sigset_t *mask);
@@ -29,6 +31,9 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, cons
 	const uint64_t ns =
 		left ? (uint64_t)left->tv_sec * 1000 * MS + (uint64_t)left->tv_nsec : UINT64_MAX;
 
+	(void)quoit_add(&sleeps_asked, 1);
+	if (ns <= QUOIT_SHRING_LOOK_NS / 100)
+		(void)quoit_add(&short_sleeps, 1);
 	if (!time_flies || ns < 50 * MS)
 		return __real_ppoll(fds, n, left, mask);
 	longest_ns = ns > longest_ns ? ns : longest_ns;
@@ -84,14 +89,19 @@ static void ends(struct sleeper *s, int rc)
 	assert_in_range(quoit_clock_now_ns() - since_ns, 0, LATE_NS);
 }
 
-static struct shring_pair with_bells_and_a_pidfd(void)
+static struct shring_pair with_bells(void)
 {
 	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
-	const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	struct shring_pair pair;
 
 	options.bells = true;
-	pair = shring_begin(options);
+	return shring_begin(options);
+}
+
+static struct shring_pair with_bells_and_a_pidfd(void)
+{
+	const int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct shring_pair pair = with_bells();
+
 	assert_true(self >= 0);
 	assert_int_equal(quoit_shring_set_peer(&pair.c->ring, self), 0);
 	close(self);
@@ -119,6 +129,23 @@ static void a_peer_that_lives_on_without_its_role_is_found_out_by_looking(void *
 	lose_the_role(pair.p);
 	ends(&s, -EOWNERDEAD);
 	assert_in_range(longest_ns, QUOIT_SHRING_LOOK_NS, 10 * QUOIT_SHRING_LOOK_NS);
+	time_flies = false;
+	shring_end(&pair);
+}
+
+/* Then nothing but our own looks tells of a death either. */
+static void without_a_pidfd_it_looks_once_a_second(void **state)
+{
+	struct shring_pair pair = with_bells();
+	struct sleeper s = {.q = pair.c, .how = shring_blocking(QUOIT_FOREVER)};
+
+	(void)state;
+	longest_ns = 0;
+	time_flies = true;
+	begin_to_wait(&s);
+	lose_the_role(pair.p);
+	ends(&s, -EOWNERDEAD);
+	assert_in_range(longest_ns, QUOIT_SHRING_LOOK_NS / 2, QUOIT_SHRING_LOOK_NS);
 	time_flies = false;
 	shring_end(&pair);
 }
@@ -197,6 +224,34 @@ static void a_peer_that_rings_for_ever_is_not_looked_at_each_time(void **state)
 	}
 }
 
+/* Nor is what was too early forgotten: the sleep is as short as it takes. */
+static void who_is_rung_too_early_to_ask_sleeps_until_it_may(void **state)
+{
+	struct shring_pair pair = with_bells_and_a_pidfd();
+	struct sleeper s = {.q = pair.c, .how = shring_blocking(QUOIT_FOREVER)};
+	const uint64_t item = 1;
+	uint64_t since_ns;
+
+	(void)state;
+	quoit_store(&short_sleeps, 0u);
+	begin_to_wait(&s);
+	for (int i = 0; i < 10000 && !quoit_load(&short_sleeps); i++) {
+		quoit__shring_stir(&pair.p->ring, QUOIT_SHRING_ASLEEP_BELL);
+		usleep(200);
+	}
+	assert_int_not_equal(quoit_load(&short_sleeps), 0);
+	/* Each ring is one wake: whatever made it wake is not there any more when it sleeps again.
+	 */
+	quoit_store(&sleeps_asked, 0u);
+	since_ns = quoit_clock_now_ns();
+	quoit__shring_stir(&pair.p->ring, QUOIT_SHRING_ASLEEP_BELL);
+	usleep(50000);
+	assert_in_range(quoit_load(&sleeps_asked), 0, 10 + (quoit_clock_now_ns() - since_ns) / MS);
+	assert_true(words_send_one(pair.p, &item));
+	ends(&s, 0);
+	shring_end(&pair);
+}
+
 /* --- a close of our own ---------------------------------------------------------------------- */
 
 static void spoil(int bell)
@@ -205,6 +260,27 @@ static void spoil(int bell)
 }
 
 /* Both bells are the peer's too: that wakes us whatever he has made of them. */
+/* It may be made a blocking one between our look and our write, by whoever has done it before. */
+static void a_bell_that_was_spoilt_is_not_rung_any_more(void **state)
+{
+	struct shring_pair pair = with_bells();
+	const int bell = quoit_shring_bell(&pair.c->ring);
+	struct pollfd rung = {.fd = bell, .events = POLLIN};
+
+	(void)state;
+	for (int spoilt = 0; spoilt < 3; spoilt++) {
+		quoit_shring_hush(&pair.c->ring);
+		if (spoilt == 1)
+			spoil(bell);
+		quoit__shring_stir(&pair.p->ring, QUOIT_SHRING_ASLEEP_BELL);
+		if (spoilt == 1)
+			assert_int_equal(fcntl(bell, F_SETFL, O_NONBLOCK), 0);
+		if (spoilt != 1)
+			assert_int_equal(poll(&rung, 1, 0), !spoilt);
+	}
+	shring_end(&pair);
+}
+
 static void our_own_close_ends_our_sleep_whatever_became_of_the_bells(void **state)
 {
 	(void)state;
@@ -260,9 +336,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_peer_that_lives_on_without_its_role_is_found_out_by_looking),
+		TEST(without_a_pidfd_it_looks_once_a_second),
 		TEST(so_is_an_item_that_no_bell_told_of),
 		TEST(who_does_not_sleep_until_woken_looks_by_the_clock),
 		TEST(a_peer_that_rings_for_ever_is_not_looked_at_each_time),
+		TEST(who_is_rung_too_early_to_ask_sleeps_until_it_may),
+		TEST(a_bell_that_was_spoilt_is_not_rung_any_more),
 		TEST(our_own_close_ends_our_sleep_whatever_became_of_the_bells),
 		TEST(any_thread_may_ask_whether_it_is_closed_while_it_is_poisoned),
 	};

@@ -178,6 +178,30 @@ static void a_forked_child_does_not_give_its_parents_role_back(void **state)
 	words_destroy(p);
 }
 
+static int outlive(void *ctx)
+{
+	(void)ctx;
+	pause();
+	return 0;
+}
+
+/* The lock is the open file's, which the child still has. */
+static void nor_does_it_keep_a_role_that_its_parent_gives_back(void **state)
+{
+	struct words *const p = shring_create(PRODUCER);
+	const int fd = fcntl(quoit_shring_fd(&p->ring), F_DUPFD_CLOEXEC, 3);
+	const struct quoit_shring_options options = PRODUCER;
+	const pid_t child = shring_child(outlive, NULL);
+	struct words *other = NULL;
+
+	(void)state;
+	words_destroy(p);
+	assert_int_equal(words_attach(&fd, 1, &options, &other, NULL), 0);
+	words_destroy(other);
+	kill_victim(child);
+	close(fd);
+}
+
 /* The first process of a namespace of its own has the pid of the first one of ours. */
 static int destroy_as_if_of_that_pid(void *ctx)
 {
@@ -343,6 +367,32 @@ static void a_ring_begun_anew_is_of_the_next_generation(void **state)
 	words_destroy(pair.p);
 }
 
+/* Whatever both sides left there: whoever comes next finds a ring that nobody has been at. */
+static void nothing_is_left_in_the_header_of_a_ring_begun_anew(void **state)
+{
+	(void)state;
+	for (int role = QUOIT_SHRING_PRODUCER; role <= QUOIT_SHRING_CONSUMER; role++) {
+		struct shring_pair pair = shring_begin(PRODUCER);
+		struct words *const stays = role == QUOIT_SHRING_PRODUCER ? pair.p : pair.c;
+		struct words *const leaves = stays == pair.p ? pair.c : pair.p;
+		const struct quoit_shring_header *const h = shring_shared(stays);
+		const uint64_t item = 1;
+
+		assert_true(words_send_one(pair.p, &item));
+		quoit_shring_close(&pair.p->ring);
+		quoit_shring_close(&pair.c->ring);
+		words_destroy(leaves);
+		assert_int_equal(quoit_shring_reset(&stays->ring, NULL), 0);
+		assert_int_equal(h->tail, 1);
+		assert_int_equal(h->head, 1);
+		assert_int_equal(h->producer_closed, 0);
+		assert_int_equal(h->consumer_closed, 0);
+		assert_int_equal(h->producer_owner, stays == pair.p ? getpid() : 0);
+		assert_int_equal(h->consumer_owner, stays == pair.c ? getpid() : 0);
+		words_destroy(stays);
+	}
+}
+
 /* The process whose end was to be told is not that of whoever comes next. */
 static void with_a_ring_begun_anew_its_last_peer_is_forgotten(void **state)
 {
@@ -413,6 +463,7 @@ int main(void)
 		TEST(a_producer_that_dies_has_sent_what_it_published_and_another_goes_on),
 		TEST(a_consumer_that_dies_leaves_what_it_had_not_freed),
 		TEST(a_forked_child_does_not_give_its_parents_role_back),
+		TEST(nor_does_it_keep_a_role_that_its_parent_gives_back),
 		TEST(nor_does_one_with_the_pid_of_its_parent),
 		TEST(a_peer_that_never_came_is_not_dead),
 		TEST(a_peer_that_came_and_left_between_two_looks_is_dead),
@@ -421,6 +472,7 @@ int main(void)
 		TEST(a_pidfd_tells_the_death_of_the_peer),
 		TEST(the_memory_goes_with_its_last_user),
 		TEST(a_ring_begun_anew_is_of_the_next_generation),
+		TEST(nothing_is_left_in_the_header_of_a_ring_begun_anew),
 		TEST(with_a_ring_begun_anew_its_last_peer_is_forgotten),
 		TEST(a_poisoned_ring_can_be_begun_anew),
 		TEST(a_handle_of_an_earlier_generation_is_stale),

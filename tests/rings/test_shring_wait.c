@@ -108,6 +108,12 @@ static struct shring_pair begin(enum way way)
 	return pair;
 }
 
+static const uint32_t sleeps_on[WAYS] = {
+	[BY_FUTEX] = QUOIT_SHRING_ASLEEP_FUTEX, [BY_BELL] = QUOIT_SHRING_ASLEEP_BELL,
+	[BY_BOTH] = QUOIT_SHRING_ASLEEP_FUTEX,	[BY_BELL_AND_PIDFD] = QUOIT_SHRING_ASLEEP_BELL,
+	[HARDENED] = QUOIT_SHRING_ASLEEP_FUTEX,
+};
+
 static void what_is_sent_wakes_a_sleeping_consumer(void **state)
 {
 	(void)state;
@@ -117,6 +123,8 @@ static void what_is_sent_wakes_a_sleeping_consumer(void **state)
 		uint64_t item = way;
 
 		fall_asleep(&s);
+		assert_int_equal(quoit_load(pair.c->ring.waiters) & QUOIT_SHRING_ASLEEP,
+				 sleeps_on[way]);
 		assert_true(words_send_one(pair.p, &item));
 		wakes_at_once(&s, 0);
 		assert_true(words_recv_one(pair.c, &item));
@@ -253,6 +261,25 @@ static void kinds_that_do_not_sleep_need_no_way_to(void **state)
 	shring_end(&pair);
 }
 
+/* Nobody has to wake them, who would pay for it with a system call. */
+static void nor_do_they_use_it_where_it_is(void **state)
+{
+	static const enum quoit_wait_kind kinds[] = {QUOIT_WAIT_SPIN, QUOIT_WAIT_YIELD,
+						     QUOIT_WAIT_SLEEP};
+	struct shring_pair pair = begin(BY_BOTH);
+	const uint32_t sleeps_before = pair.c->ring.asleep;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const struct quoit_wait how = {.kind = kinds[i],
+					       .deadline_ns = quoit_deadline_ns(2 * (int64_t)MS)};
+
+		assert_int_equal(quoit_shring_wait_data(&pair.c->ring, &how), -ETIMEDOUT);
+	}
+	assert_int_equal(pair.c->ring.asleep, sleeps_before);
+	shring_end(&pair);
+}
+
 /* --- the handshake: D-34 --------------------------------------------------------------------- */
 
 static void one_sleep_is_woken_once(void **state)
@@ -279,6 +306,36 @@ static void one_sleep_is_woken_once(void **state)
 	assert_int_equal(pair.p->ring.bells_rung, 2);
 	assert_int_equal(pair.p->ring.bells_saved, 2);
 	shring_end(&pair);
+}
+
+/* Nobody is woken for nothing. */
+static void a_receive_of_nothing_frees_nothing(void **state)
+{
+	struct shring_pair pair = begin(BY_BOTH);
+	uint64_t out;
+
+	(void)state;
+	quoit_shring_arm(&pair.p->ring);
+	assert_int_equal(words_recv(pair.c, &out, 1), 0);
+	assert_int_equal(quoit_shring_recv(&pair.c->ring, &out, 1), 0);
+	assert_int_equal(pair.c->ring.bells_rung, 0);
+	quoit_shring_disarm(&pair.p->ring);
+	shring_end(&pair);
+}
+
+/* A close rings its own side too, which is over with what was closed. */
+static void a_ring_begun_anew_is_not_rung_for_what_was_before(void **state)
+{
+	struct shring_pair pair = begin(BY_BOTH);
+	struct pollfd own = {.fd = pair.p->ring.home.own_bell, .events = POLLIN};
+
+	(void)state;
+	quoit_shring_close(&pair.p->ring);
+	assert_int_equal(poll(&own, 1, 0), 1);
+	words_destroy(pair.c);
+	assert_int_equal(quoit_shring_reset(&pair.p->ring, NULL), 0);
+	assert_int_equal(poll(&own, 1, 0), 0);
+	words_destroy(pair.p);
 }
 
 /* Whoever rings by other means is told when to, once. */
@@ -499,7 +556,10 @@ int main(void)
 		TEST(who_leaves_wakes_the_other_side),
 		TEST(a_wait_ends_at_its_deadline),
 		TEST(kinds_that_do_not_sleep_need_no_way_to),
+		TEST(nor_do_they_use_it_where_it_is),
 		TEST(one_sleep_is_woken_once),
+		TEST(a_receive_of_nothing_frees_nothing),
+		TEST(a_ring_begun_anew_is_not_rung_for_what_was_before),
 		TEST(a_bell_may_be_rung_by_its_producer_itself),
 		TEST(a_wake_between_the_look_and_the_sleep_is_not_lost),
 		TEST(the_sleeps_of_a_role_are_counted_across_its_owners),

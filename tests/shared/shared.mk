@@ -20,6 +20,11 @@ LDFLAGS_tests/rings/test_shring_hot     := -Wl,--wrap=clock_gettime,--wrap=write
                                            -Wl,--wrap=preadv2,--wrap=ppoll,--wrap=getpid
 LDFLAGS_tests/rings/test_shring_between := -Wl,--wrap=fcntl,--wrap=fstat,--wrap=fstatfs \
                                            -Wl,--wrap=madvise,--wrap=fallocate,--wrap=write
+LDFLAGS_tests/rings/test_shring_faults  := -Wl,--wrap=memfd_create,--wrap=ftruncate,--wrap=open \
+                                           -Wl,--wrap=fallocate,--wrap=fstat,--wrap=fstatfs \
+                                           -Wl,--wrap=madvise,--wrap=eventfd,--wrap=fcntl \
+                                           -Wl,--wrap=pread,--wrap=readlink,--wrap=mmap \
+                                           -Wl,--wrap=munmap,--wrap=syscall
 LDFLAGS_tests/rings/test_shring_look    := -Wl,--wrap=ppoll,--wrap=fcntl
 
 # Every mapping of a file gets pages around it that cannot be touched.
