@@ -58,8 +58,8 @@ void quoit_shring_close(struct quoit_shring *ring)
 {
 	quoit_store(&ring->closed, 1u);
 	quoit_store_release(ring->own_closed, 1); /* close: pairs with quoit_shring_is_closed() */
-	/* Whatever it says, which may be a lie: and as it is not asked, no fence comes before. */
-	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP);
+	quoit__shring_fence(ring); /* whoever hushes the bell and sleeps again must see it closed */
+	quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* whatever it says: it may be lying */
 	/* And our own thread, if it is another: its futex's word is not ours to change. */
 	(void)quoit__sys_futex_wake_shared(ring->peer_seq, 1);
 	ring_bell(ring, ring->role == QUOIT_SHRING_PRODUCER);

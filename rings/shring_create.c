@@ -513,7 +513,9 @@ void quoit_shring_destroy(struct quoit_shring *ring)
 		return;
 	QUOIT_ASSERT(ring->home.magic == HOME_MAGIC);
 	if (quoit__shring_is_ours(ring)) {
-		quoit__shring_disclaim(ring); /* the name stays: it tells that we were there */
+		/* The name stays: it tells that we were there. Whoever looks asks the kernel, too.
+		 */
+		quoit__shring_disclaim(ring);
 		quoit__shring_stir(ring, QUOIT_SHRING_ASLEEP); /* so that it sees us gone */
 	}
 	close_box(ring);

@@ -197,8 +197,7 @@ int quoit_shring_wait_space(struct quoit_shring *ring, size_t want, const struct
 	if (rc || !want || want > quoit_shring_capacity(ring))
 		return -EINVAL;
 	QUOIT_ASSERT(ring->role == QUOIT_SHRING_PRODUCER);
-	if (!quoit_shring_is_closed(ring) && quoit__shring_room(ring, want) >= want &&
-	    !quoit_shring_is_closed(ring))
+	if (quoit__shring_room(ring, want) >= want && !quoit_shring_is_closed(ring))
 		return 0;
 	if (ring->mine != ring->published)
 		quoit_shring_flush(ring);

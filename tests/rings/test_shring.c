@@ -52,6 +52,9 @@ static void a_send_takes_what_fits_and_all_or_none_takes_all(void **state)
 	assert_false(words_send_all(pair.p, items, 2));
 	assert_true(words_send_all(pair.p, items, 1));
 	assert_int_equal(words_send(pair.p, items, 0), 0);
+	assert_true(words_recv_one(pair.c, &item));
+	quoit_shring_close(&pair.c->ring);
+	assert_false(words_send_all(pair.p, items, 1));
 	shring_end(&pair);
 }
 

@@ -99,7 +99,7 @@ static void a_position_that_goes_back_is_nonsense(void **state)
 	assert_int_equal(quoit_shring_status(&pair.c->ring), -EUCLEAN);
 	assert_int_equal(words_recv(pair.c, out, CAPACITY), 2); /* and were there */
 	is_poisoned(pair.c);
-	assert_int_equal(words_send(pair.p, items, 6), 6);
+	assert_int_equal(words_send(pair.p, items, CAPACITY), CAPACITY);
 	shring_shared(pair.p)->head = 1;
 	assert_true(quoit_shring_has_room(&pair.p->ring, 1));
 	is_poisoned(pair.p);

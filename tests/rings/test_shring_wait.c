@@ -261,6 +261,34 @@ static void kinds_that_do_not_sleep_need_no_way_to(void **state)
 	shring_end(&pair);
 }
 
+/* No sleep is announced, for which the other side would have to pay. */
+static void what_is_there_is_not_waited_for(void **state)
+{
+	struct shring_pair pair = begin(BY_BOTH);
+	const struct quoit_wait how = shring_blocking(QUOIT_FOREVER);
+	const uint32_t sleeps_before[2] = {pair.p->ring.asleep, pair.c->ring.asleep};
+	const uint64_t item = 1;
+
+	(void)state;
+	assert_true(words_send_one(pair.p, &item));
+	assert_int_equal(quoit_shring_wait_data(&pair.c->ring, &how), 0);
+	assert_int_equal(quoit_shring_wait_space(&pair.p->ring, CAPACITY - 1, &how), 0);
+	assert_int_equal(pair.p->ring.asleep, sleeps_before[0]);
+	assert_int_equal(pair.c->ring.asleep, sleeps_before[1]);
+	shring_end(&pair);
+}
+
+static void a_wait_that_cannot_be_is_refused(void **state)
+{
+	const struct quoit_wait how = {.kind = (enum quoit_wait_kind)99};
+	struct shring_pair pair = begin(BY_BOTH);
+
+	(void)state;
+	assert_int_equal(quoit_shring_wait_data(&pair.c->ring, &how), -EINVAL);
+	assert_int_equal(quoit_shring_wait_space(&pair.p->ring, 1, &how), -EINVAL);
+	shring_end(&pair);
+}
+
 /* Nobody has to wake them, who would pay for it with a system call. */
 static void nor_do_they_use_it_where_it_is(void **state)
 {
@@ -342,6 +370,7 @@ static void a_ring_begun_anew_is_not_rung_for_what_was_before(void **state)
 static void a_bell_may_be_rung_by_its_producer_itself(void **state)
 {
 	struct shring_pair pair = begin(BY_BOTH), mute = begin(BY_FUTEX);
+	struct shring_pair deaf = shring_begin(shring_of(QUOIT_SHRING_PRODUCER));
 	size_t n;
 
 	(void)state;
@@ -354,6 +383,8 @@ static void a_bell_may_be_rung_by_its_producer_itself(void **state)
 	assert_false(quoit_shring_owes_bell(&pair.p->ring));
 	assert_int_equal(pair.p->ring.home.bells[0], quoit_shring_peer_bell(&pair.p->ring));
 	assert_int_equal(pair.c->ring.home.bells[1], quoit_shring_peer_bell(&pair.c->ring));
+	assert_false(quoit_shring_owes_bell(&deaf.p->ring)); /* on which nobody can sleep */
+	shring_end(&deaf);
 	quoit__shring_arm(&mute.c->ring, QUOIT_SHRING_ASLEEP_FUTEX);
 	assert_false(quoit_shring_owes_bell(&mute.p->ring));
 	assert_int_equal(quoit__shring_key(&mute.c->ring), 1); /* woken */
@@ -557,6 +588,8 @@ int main(void)
 		TEST(a_wait_ends_at_its_deadline),
 		TEST(kinds_that_do_not_sleep_need_no_way_to),
 		TEST(nor_do_they_use_it_where_it_is),
+		TEST(what_is_there_is_not_waited_for),
+		TEST(a_wait_that_cannot_be_is_refused),
 		TEST(one_sleep_is_woken_once),
 		TEST(a_receive_of_nothing_frees_nothing),
 		TEST(a_ring_begun_anew_is_not_rung_for_what_was_before),

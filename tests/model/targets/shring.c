@@ -49,6 +49,7 @@ struct plan {
 	unsigned batch;
 	enum rest rest;
 	bool in_place;
+	bool rings;  /* the producer does, by itself */
 	bool closes; /* the consumer closes after its first items */
 	bool open;   /* the producer does not close when it has sent all: no wake comes after it */
 	bool succeeds; /* somebody takes the role of the dead */
@@ -281,6 +282,14 @@ static size_t send_wrongly(struct parcels *q, const struct plan *plan, uint64_t 
 	return 1;
 }
 
+static void ring_by_oneself(struct parcels *q)
+{
+	const struct quoit_notify notify = bell_of(quoit_shring_peer_bell(&q->ring));
+
+	if (quoit_shring_owes_bell(&q->ring))
+		(void)quoit_notify_ring(&notify);
+}
+
 static size_t send_some(struct parcels *q, const struct plan *plan)
 {
 	const size_t n = quoit_min((size_t)plan->batch + !plan->batch, plan->items - s.sent);
@@ -298,7 +307,13 @@ static size_t send_some(struct parcels *q, const struct plan *plan)
 		return 0;
 	for (size_t i = 0; i < granted; i++)
 		to[i] = words[i];
-	parcels_commit(q, granted);
+	if (!plan->rings) {
+		parcels_commit(q, granted);
+		return granted;
+	}
+	quoit_shring_commit_later(&q->ring, granted);
+	quoit_shring_publish(&q->ring);
+	ring_by_oneself(q);
 	return granted;
 }
 
@@ -511,7 +526,10 @@ const struct model_case model_shring_cases[] = {
 	CORRECT("asleep on bells, one item", both, 2, 1, ONE_ITEM, .rest = BELL),
 	CORRECT("asleep on bells, left open", both, 2, 1, ONE_ITEM, .rest = BELL, .open = true),
 	CORRECT("asleep on bells", both, 0, -1, TWO_ITEMS, .rest = BELL),
+	CORRECT("in loops, one item", both, 2, 1, ONE_ITEM, .rest = LOOP),
 	CORRECT("in loops, left open", both, 2, 1, ONE_ITEM, .rest = LOOP, .open = true),
+	CORRECT("in loops, rung by oneself", both, 2, 1, ONE_ITEM, .rest = LOOP, .open = true,
+		.in_place = true, .rings = true),
 	CORRECT("in loops with bells", both, 1, 0, TWO_ITEMS, .rest = LOOP),
 	CORRECT("asleep on futexes, closed by the consumer", both, 1, 0, TWO_ITEMS, .rest = FUTEX,
 		.closes = true),
