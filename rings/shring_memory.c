@@ -170,14 +170,7 @@ int quoit__shring_make(struct quoit_shring *ring, const struct quoit_shring_opti
 		return rc;
 	if (ring->degraded & QUOIT_SHRING_SMALL) /* the kernel may still find some */
 		(void)quoit__sys_madvise(ring->home.own_map, ring->home.own_bytes, MADV_HUGEPAGE);
-	rc = bring_in(ring, ring->home.own_map, ring->home.own_bytes, true, o, why);
-	if (rc) {
-		quoit__sys_munmap(ring->home.own_map, ring->home.own_bytes);
-		quoit__sys_close(ring->home.fd);
-		ring->home.own_map = NULL;
-		ring->home.fd = -1;
-	}
-	return rc;
+	return bring_in(ring, ring->home.own_map, ring->home.own_bytes, true, o, why);
 }
 
 int quoit__shring_map(struct quoit_shring *ring, int fd, size_t bytes, bool writable,

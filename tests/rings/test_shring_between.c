@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <linux/magic.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ static int shrinks;	   /* it is made short and sealed at our first look at seals
 static int populate_error; /* which reading ahead gives, or 0 */
 static long page_says;	   /* how large the pages of a file are said to be; or 0 */
 static struct quoit_shring_header *renewed; /* when a role of it is taken; or NULL */
+static long kind_says;			    /* what kind its file system is said to be; or 0 */
 static bool has_no_pages;		    /* so says its file system */
 static unsigned populated;		    /* mappings to write, */
 static unsigned filled_before;		    /* and how many there were when a file was filled */
@@ -75,6 +77,8 @@ int __wrap_fstatfs(int fd, struct statfs *status)
 	const int rc = __real_fstatfs(fd, status);
 
 	asked++;
+	if (kind_says)
+		status->f_type = (__typeof__(status->f_type))kind_says;
 	if (page_says || has_no_pages)
 		status->f_bsize = page_says;
 	return rc;
@@ -361,6 +365,25 @@ static void a_ring_that_is_begun_anew_before_its_role_is_taken_is_another(void *
 	words_destroy(p);
 }
 
+/* Should any other ever take seals: what its pages are like nobody knows. */
+static void a_file_of_no_known_memory_is_refused(void **state)
+{
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
+	struct words *const p = shring_create(options);
+	const int fd = quoit_shring_fd(&p->ring);
+	struct words *c = NULL;
+
+	(void)state;
+	options.role = QUOIT_SHRING_CONSUMER;
+	kind_says = EXT4_SUPER_MAGIC;
+	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), -ENOTSUP);
+	kind_says = HUGETLBFS_MAGIC;
+	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), 0);
+	kind_says = 0;
+	words_destroy(c);
+	words_destroy(p);
+}
+
 static void a_file_that_has_no_pages_is_refused(void **state)
 {
 	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
@@ -508,6 +531,7 @@ int main(void)
 		TEST(huge_pages_that_are_missing_are_asked_for_once_more),
 		TEST(a_file_beyond_the_limit_of_the_process_is_refused_and_does_not_end_it),
 		TEST(a_thread_with_descriptors_of_its_own_can_attach),
+		TEST(a_file_of_no_known_memory_is_refused),
 		TEST(a_file_that_has_no_pages_is_refused),
 		TEST(a_ring_that_is_begun_anew_before_its_role_is_taken_is_another),
 	};

@@ -265,7 +265,7 @@ static void kinds_that_do_not_sleep_need_no_way_to(void **state)
 static void what_is_there_is_not_waited_for(void **state)
 {
 	struct shring_pair pair = begin(BY_BOTH);
-	const struct quoit_wait how = shring_blocking(QUOIT_FOREVER);
+	const struct quoit_wait how = {.kind = QUOIT_WAIT_PHASED}; /* which sleeps at once */
 	const uint32_t sleeps_before[2] = {pair.p->ring.asleep, pair.c->ring.asleep};
 	const uint64_t item = 1;
 
@@ -276,6 +276,21 @@ static void what_is_there_is_not_waited_for(void **state)
 	assert_int_equal(pair.p->ring.asleep, sleeps_before[0]);
 	assert_int_equal(pair.c->ring.asleep, sleeps_before[1]);
 	shring_end(&pair);
+}
+
+/* However much room there is: nothing can be sent any more. */
+static void space_of_a_closed_ring_is_not_waited_for(void **state)
+{
+	const struct quoit_wait how = shring_blocking(QUOIT_FOREVER);
+
+	(void)state;
+	for (int ours = 0; ours < 2; ours++) {
+		struct shring_pair pair = begin(BY_BOTH);
+
+		quoit_shring_close(ours ? &pair.p->ring : &pair.c->ring);
+		assert_int_equal(quoit_shring_wait_space(&pair.p->ring, 1, &how), -ESHUTDOWN);
+		shring_end(&pair);
+	}
 }
 
 static void a_wait_that_cannot_be_is_refused(void **state)
@@ -589,6 +604,7 @@ int main(void)
 		TEST(kinds_that_do_not_sleep_need_no_way_to),
 		TEST(nor_do_they_use_it_where_it_is),
 		TEST(what_is_there_is_not_waited_for),
+		TEST(space_of_a_closed_ring_is_not_waited_for),
 		TEST(a_wait_that_cannot_be_is_refused),
 		TEST(one_sleep_is_woken_once),
 		TEST(a_receive_of_nothing_frees_nothing),
