@@ -279,6 +279,7 @@ TIMEOUT_tests/stress/mail    := 300
 TIMEOUT_tests/stress/notifier := 300
 TIMEOUT_tests/stress/shared_wait := 180
 TIMEOUT_tests/stress/wait    := 180
+TIMEOUT_tests/rings/test_line := 240
 TIMEOUT_tests/e2e/redis_tools.sh := 180
 TIMEOUT_tests/e2e/exchanges.sh := 180
 TIMEOUT_tests/e2e/kv_front.sh := 120
