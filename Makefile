@@ -237,7 +237,8 @@ LDFLAGS_tests/numa/test_region_weighted := -Wl,--wrap=syscall
 LDFLAGS_tests/numa/test_rtm_between    := -Wl,--wrap=mmap,--wrap=pthread_mutex_trylock
 LDFLAGS_tests/numa/test_rtm_refused    := $(LDFLAGS_tests/numa/test_region_refused) \
                                           -Wl,--wrap=pthread_mutex_init
-LDFLAGS_tests/numa/test_region_kinds   := $(LDFLAGS_tests/numa/test_region_refused),--wrap=prctl
+LDFLAGS_tests/numa/test_region_kinds   := $(LDFLAGS_tests/numa/test_region_refused) \
+                                          -Wl,--wrap=prctl,--wrap=mprotect,--wrap=munmap
 LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_uring_map         := -Wl,--wrap=syscall,--wrap=mmap

@@ -3,8 +3,8 @@
  * region_map.c - the mapping itself: plain, between guard pages, of huge pages.
  *
  * What needs more than mmap gives is cut out of a reservation: address space that nobody can touch,
- * of which the middle is mapped over and the guards stay. Huge pages always get guards, so that no
- * other mapping grows together with theirs and is counted as theirs.
+ * of which the middle becomes the region and the guards stay. Huge pages always get guards, so that
+ * no other mapping grows together with theirs and is counted as theirs.
  */
 #include <quoit/numa/region_internal.h>
 
@@ -22,15 +22,99 @@ static int refuse(const struct quoit_region *r, int rc, struct quoit_reason *why
 				strerror(-rc));
 }
 
-/* Ask for what the middle of a reservation is to be made of. */
-static int map_middle(struct quoit_region *r, size_t huge, int flags, struct quoit_reason *why)
+/* Address space that nobody can touch; the region is to be its middle. */
+struct reservation {
+	char *start, *end;
+};
+
+static int reserve(struct quoit_region *r, size_t page, int flags, struct reservation *whole)
+{
+	const size_t unit =
+		r->pages == QUOIT_REGION_SMALL_PAGES ? page : quoit_region_huge_page(page);
+	const size_t bytes = r->bytes + 2 * page + (unit - page);
+	void *start = NULL;
+	const int rc = quoit__sys_mmap(&start, bytes, PROT_NONE,
+				       MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	if (rc)
+		return rc;
+	*whole = (struct reservation){start, (char *)start + bytes};
+	r->base = (char *)round_up((uintptr_t)start + page, unit);
+	return 0;
+}
+
+/* Give back what is neither the region's nor one of its guards. */
+static void trim(const struct quoit_region *r, const struct reservation *whole)
+{
+	char *const first = (char *)r->base - r->guard_bytes;
+	char *const last = (char *)r->base + r->bytes + r->guard_bytes;
+	if (first > whole->start)
+		quoit__sys_munmap(whole->start, (size_t)(first - whole->start));
+	if (last < whole->end)
+		quoit__sys_munmap(last, (size_t)(whole->end - last));
+}
+
+/*
+ * Of huge pages that were set aside. The kernel unmaps what they are to replace before it looks
+ * whether it has any, and where it has none it leaves a hole, which is whoever's comes first: other
+ * threads map too, and malloc does it for them. So it is asked elsewhere first; and if somebody was
+ * faster in between, the middle of the reservation is not ours any more, to be mapped over or
+ * unmapped.
+ */
+static int map_huge(struct quoit_region *r, size_t page)
 {
 	const int protection = PROT_READ | PROT_WRITE;
-	const int plain = MAP_PRIVATE | MAP_ANONYMOUS | flags;
+	const int size = __builtin_ctzll(quoit_region_huge_page(page)) << MAP_HUGE_SHIFT_BITS;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size;
+	struct reservation whole;
+	void *trial = NULL;
+	int rc = quoit__sys_mmap(&trial, r->bytes, protection, flags, -1, 0);
+	if (rc)
+		return rc;
+	quoit__sys_munmap(trial, r->bytes);
+	rc = reserve(r, page, 0, &whole);
+	if (rc)
+		return rc;
+	rc = quoit__sys_mmap_over(r->base, r->bytes, protection, flags);
+	if (!rc)
+		r->guard_bytes = page;
+	trim(r, &whole);
+	return rc;
+}
+
+/* Between guards, of ordinary pages. The reservation is only opened up, so it is never a hole. */
+static int map_within(struct quoit_region *r, size_t page, int flags)
+{
+	struct reservation whole;
+	int rc = reserve(r, page, flags, &whole);
+	if (rc)
+		return rc;
+	rc = quoit__sys_mprotect(r->base, r->bytes, PROT_READ | PROT_WRITE);
+	if (rc) {
+		quoit__sys_munmap(whole.start, (size_t)(whole.end - whole.start));
+		return rc;
+	}
+	r->guard_bytes = page;
+	trim(r, &whole);
+	return 0;
+}
+
+static void advise_huge(struct quoit_region *r, struct quoit_reason *why)
+{
+	const int rc = quoit__sys_madvise(r->base, r->bytes, MADV_HUGEPAGE);
+	if (!rc)
+		return;
+	r->pages = QUOIT_REGION_SMALL_PAGES;
+	QUOIT_REGION_FALL_SHORT(r, why, QUOIT_REGION_SMALL, rc,
+				"this kernel has no transparent huge pages: %s", strerror(-rc));
+}
+
+/* As r->pages says, or the next best. */
+static int map_pages(struct quoit_region *r, const struct quoit_region_options *o, size_t page,
+		     struct quoit_reason *why)
+{
+	const int flags = o->reserve ? MAP_NORESERVE : 0;
 	if (r->pages == QUOIT_REGION_HUGE_PAGES) {
-		const int size = __builtin_ctzll(huge) << MAP_HUGE_SHIFT_BITS;
-		const int rc = quoit__sys_mmap_over(r->base, r->bytes, protection,
-						    plain | MAP_HUGETLB | size);
+		const int rc = map_huge(r, page);
 		if (!rc)
 			return 0;
 		QUOIT_REGION_FALL_SHORT(r, why, QUOIT_REGION_SMALL, rc,
@@ -39,45 +123,13 @@ static int map_middle(struct quoit_region *r, size_t huge, int flags, struct quo
 					r->bytes, strerror(-rc));
 		r->pages = QUOIT_REGION_TRANSPARENT;
 	}
-	const int rc = quoit__sys_mmap_over(r->base, r->bytes, protection, plain);
-	if (rc || r->pages == QUOIT_REGION_SMALL_PAGES)
-		return rc;
-	const int advised = quoit__sys_madvise(r->base, r->bytes, MADV_HUGEPAGE);
-	if (advised) {
-		r->pages = QUOIT_REGION_SMALL_PAGES;
-		QUOIT_REGION_FALL_SHORT(r, why, QUOIT_REGION_SMALL, advised,
-					"this kernel has no transparent huge pages: %s",
-					strerror(-advised));
-	}
-	return 0;
-}
-
-static int map_within(struct quoit_region *r, size_t page, int flags, struct quoit_reason *why)
-{
-	const size_t huge = quoit_region_huge_page(page);
-	const size_t unit = r->pages == QUOIT_REGION_SMALL_PAGES ? page : huge;
-	const size_t whole = r->bytes + 2 * page + (unit - page);
-	void *start = NULL;
-	int rc = quoit__sys_mmap(&start, whole, PROT_NONE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (rc)
-		return refuse(r, rc, why);
-	char *const base = (char *)round_up((uintptr_t)start + page, unit);
-	r->base = base;
-	rc = map_middle(r, huge, flags, why);
-	if (rc) {
-		quoit__sys_munmap(start, whole);
-		return refuse(r, rc, why);
-	}
-	char *const first = base - page;
-	char *const last = base + r->bytes + page;
-	char *const end = (char *)start + whole;
-	if (first > (char *)start)
-		quoit__sys_munmap(start, (size_t)(first - (char *)start));
-	if (last < end)
-		quoit__sys_munmap(last, (size_t)(end - last));
-	r->guard_bytes = page;
-	return 0;
+	if (!o->guard && r->pages == QUOIT_REGION_SMALL_PAGES)
+		return quoit__sys_mmap(&r->base, r->bytes, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	const int rc = map_within(r, page, flags);
+	if (!rc && r->pages == QUOIT_REGION_TRANSPARENT)
+		advise_huge(r, why);
+	return rc;
 }
 
 /* A name is a help to who looks: without one nothing falls short. */
@@ -96,22 +148,15 @@ int quoit_region_map(struct quoit_region *r, const struct quoit_region_options *
 		     enum quoit_region_pages pages, struct quoit_reason *why)
 {
 	const size_t page = quoit__sys_page_bytes();
-	const int flags = o->reserve ? MAP_NORESERVE : 0;
 	r->pages = pages;
 	r->bytes = round_up(
 		o->bytes, pages == QUOIT_REGION_SMALL_PAGES ? page : quoit_region_huge_page(page));
-	int rc;
-	if (o->guard || pages != QUOIT_REGION_SMALL_PAGES) {
-		rc = map_within(r, page, flags, why);
-	} else {
-		rc = quoit__sys_mmap(&r->base, r->bytes, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-		if (rc)
-			refuse(r, rc, why);
-	}
-	if (!rc && o->name)
+	const int rc = map_pages(r, o, page, why);
+	if (rc)
+		return refuse(r, rc, why);
+	if (o->name)
 		name_pages(r, o->name);
-	return rc;
+	return 0;
 }
 
 void quoit_region_unmap(const struct quoit_region *r)

@@ -119,10 +119,15 @@ static inline int quoit__sys_mmap(void **base, size_t bytes, int protection, int
 	return 0;
 }
 
-/* In the place of what is mapped there. */
+/* In the place of what is mapped there, which may be gone even where this fails. */
 static inline int quoit__sys_mmap_over(void *at, size_t bytes, int protection, int flags)
 {
 	return mmap(at, bytes, protection, flags | MAP_FIXED, -1, 0) == MAP_FAILED ? -errno : 0;
+}
+
+static inline int quoit__sys_mprotect(void *base, size_t bytes, int protection)
+{
+	return (int)quoit__sys_result(mprotect(base, bytes, protection));
 }
 
 static inline int quoit__sys_munmap(void *base, size_t bytes)

@@ -2,9 +2,9 @@
 /*
  * test_region_kinds.c - regions of every policy, of huge pages, between guards, and by name.
  *
- * Linked with --wrap=syscall,--wrap=madvise,--wrap=mmap,--wrap=prctl. The calls go to the kernel
- * unless a test says otherwise; for huge pages that no machine needs to have set aside it hands out
- * ordinary ones.
+ * Linked with --wrap for syscall, madvise, mmap, mprotect, munmap and prctl. The calls go to the
+ * kernel unless a test says otherwise; for huge pages that no machine needs to have set aside it
+ * hands out ordinary ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,6 +31,10 @@ int __real_madvise(void *base, size_t bytes, int advice);
 int __wrap_madvise(void *base, size_t bytes, int advice);
 void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_mprotect(void *base, size_t bytes, int protection);
+int __wrap_mprotect(void *base, size_t bytes, int protection);
+int __real_munmap(void *base, size_t bytes);
+int __wrap_munmap(void *base, size_t bytes);
 
 int __wrap_prctl(int option, unsigned long kind, void *base, size_t bytes, const char *name);
 int __real_prctl(int option, ...);
@@ -40,7 +44,8 @@ static struct {
 	int hugepage;  /* the advice, likewise; -1: take it and do not follow it */
 	int populate;  /* once */
 	int mbind;     /* the call, for good */
-	int over;      /* mapping over a reservation */
+	int open;      /* opening a reservation up */
+	bool race;     /* huge pages go while they are mapped, and another thread is faster */
 	int elsewhere; /* the node that move_pages tells for every page, less one */
 } fault;
 
@@ -48,15 +53,38 @@ static struct {
 	long mode;
 	uint64_t word;	   /* first of the mask; all ones without a mask */
 	unsigned hugetlb;  /* tries */
+	unsigned over;	   /* mappings in the place of others */
 	int size;	   /* of them, as a power of two */
 	unsigned hugepage; /* advice given */
 	void *named;
 	size_t named_bytes;
+	size_t unmapped; /* bytes */
 	char name[80];
 } seen;
 
+/* What another thread has mapped where the kernel left a hole. */
+static struct {
+	char *base;
+	size_t bytes;
+} theirs;
+
+/* As the kernel does it: what was there is gone, though nothing comes in its place. */
+static void *lose_race(void *at, size_t bytes)
+{
+	__real_munmap(at, bytes);
+	theirs.base = __real_mmap(at, bytes, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	theirs.bytes = bytes;
+	memset(theirs.base, 0x5a, bytes);
+	errno = ENOMEM;
+	return MAP_FAILED;
+}
+
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
+	seen.over += (flags & MAP_FIXED) != 0;
+	if (flags & MAP_HUGETLB && flags & MAP_FIXED && fault.race)
+		return lose_race(at, bytes);
 	if (flags & MAP_HUGETLB) {
 		seen.hugetlb++;
 		seen.size = flags >> 26 & 63;
@@ -66,11 +94,20 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 		}
 		if (fault.hugetlb < 0)
 			flags &= MAP_HUGETLB - 1; /* the size stands above it */
-	} else if (flags & MAP_FIXED && fault.over) {
-		errno = fault.over;
-		return MAP_FAILED;
 	}
 	return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+int __wrap_mprotect(void *base, size_t bytes, int protection)
+{
+	errno = fault.open;
+	return fault.open ? -1 : __real_mprotect(base, bytes, protection);
+}
+
+int __wrap_munmap(void *base, size_t bytes)
+{
+	seen.unmapped += bytes;
+	return __real_munmap(base, bytes);
 }
 
 int __wrap_madvise(void *base, size_t bytes, int advice)
@@ -268,6 +305,7 @@ static void huge_pages_fall_back_and_say_so(void **state)
 		assert_int_equal(r.bytes, 2 * huge_bytes());
 		assert_int_equal((uintptr_t)r.base % huge_bytes(), 0);
 		assert_int_equal(seen.hugetlb, i);
+		assert_int_equal(seen.over, 0); /* asked without a reservation being at stake */
 		assert_int_equal(seen.hugepage, 1);
 		assert_true(r.huge_bytes <= r.bytes);
 		assert_int_equal(r.huge_bytes % huge_bytes(), 0);
@@ -334,7 +372,7 @@ static void huge_pages_set_aside_are_taken(void **state)
 		.bytes = huge_bytes(), .node = home, .pages = QUOIT_REGION_HUGE_PAGES};
 	fault.hugetlb = -1;
 	assert_int_equal(quoit_region_open(&r, &o, NULL), 0);
-	assert_int_equal(seen.hugetlb, 1);
+	assert_int_equal(seen.hugetlb, 2); /* once to ask */
 	assert_int_equal((size_t)1 << seen.size, huge_bytes());
 	assert_int_equal(seen.hugepage, 0);
 	assert_int_equal(r.pages, QUOIT_REGION_HUGE_PAGES);
@@ -364,6 +402,40 @@ static void huge_pages_that_cannot_be_filled_are_given_up(void **state)
 	fault.populate = ENOMEM;
 	o.require = true;
 	assert_int_equal(quoit_region_open(&r, &o, &why), -ENOMEM);
+}
+
+/* They were there when it was asked, and their place was another's when they were not. */
+static void a_place_that_was_lost_is_not_taken_back(void **state)
+{
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		struct quoit_region r = {0};
+		struct quoit_reason why = {0};
+		const struct quoit_region_options o = {
+			.bytes = 2 * huge_bytes(), .node = -1, .pages = QUOIT_REGION_HUGE_PAGES};
+		setup(state);
+		fault.hugetlb = -1;
+		fault.race = true;
+		fault.open = refused ? ENOMEM : 0;
+		assert_int_equal(quoit_region_open(&r, &o, &why), -fault.open);
+		if (!refused) {
+			assert_int_equal(r.pages, QUOIT_REGION_TRANSPARENT);
+			assert_int_equal(r.bytes, 2 * huge_bytes());
+			assert_true(r.degraded & QUOIT_REGION_SMALL);
+			assert_int_equal(r.degraded_error, -ENOMEM);
+			assert_non_null(strstr(why.text, "vm.nr_hugepages"));
+			memset(r.base, 1, r.bytes);
+		}
+		quoit_region_close(&r);
+		for (size_t at = 0; at < theirs.bytes; at += page_bytes()) {
+			assert_true(mapped(theirs.base + at));
+			assert_int_equal(theirs.base[at], 0x5a);
+		}
+		/* All else that was mapped is gone: two reservations, and what was asked for. */
+		assert_int_equal(seen.unmapped,
+				 4 * huge_bytes() + 2 * (huge_bytes() + page_bytes()));
+		assert_int_equal(munmap(theirs.base, theirs.bytes), 0);
+	}
 }
 
 static void what_requires_huge_pages_is_refused_without(void **state)
@@ -423,14 +495,15 @@ static void a_guarded_region_ends_where_it_ends(void **state)
 	}
 }
 
-static void a_reservation_that_cannot_be_mapped_over_is_given_back(void **state)
+static void a_reservation_that_cannot_be_opened_up_is_given_back(void **state)
 {
 	(void)state;
 	struct quoit_region r;
 	struct quoit_reason why = {0};
 	const struct quoit_region_options o = {.bytes = page_bytes(), .node = home, .guard = true};
-	fault.over = ENOMEM;
+	fault.open = ENOMEM;
 	assert_int_equal(quoit_region_open(&r, &o, &why), -ENOMEM);
+	assert_int_equal(seen.unmapped, 3 * page_bytes());
 	assert_int_equal(why.error, -ENOMEM);
 	assert_non_null(strstr(why.text, "cannot be mapped"));
 }
@@ -508,10 +581,10 @@ int main(void)
 		cmocka_unit_test_setup(advice_that_is_not_followed_is_told, setup),
 		cmocka_unit_test_setup(huge_pages_set_aside_are_taken, setup),
 		cmocka_unit_test_setup(huge_pages_that_cannot_be_filled_are_given_up, setup),
+		cmocka_unit_test_setup(a_place_that_was_lost_is_not_taken_back, setup),
 		cmocka_unit_test_setup(what_requires_huge_pages_is_refused_without, setup),
 		cmocka_unit_test_setup(a_guarded_region_ends_where_it_ends, setup),
-		cmocka_unit_test_setup(a_reservation_that_cannot_be_mapped_over_is_given_back,
-				       setup),
+		cmocka_unit_test_setup(a_reservation_that_cannot_be_opened_up_is_given_back, setup),
 		cmocka_unit_test_setup(a_region_is_named_in_the_map, setup),
 		cmocka_unit_test_setup(impossible_kinds_are_refused_with_a_reason, setup),
 	};
