@@ -112,7 +112,12 @@ struct quoit_region {
 QUOIT_MUST_CHECK int quoit_region_open(struct quoit_region *r, const struct quoit_region_options *o,
 				       struct quoit_reason *why);
 
-/* Unmap it. What was taken from it is gone with it. A zeroed or closed region is let be. */
+/*
+ * Unmap it. What was taken from it is gone with it. A zeroed or closed region is let be.
+ *
+ * In a process with as many mappings as there may be (vm.max_map_count) its addresses may stay
+ * taken, and only its memory is given back; if locked, since Linux 5.18. Not so with `guard`.
+ */
 void quoit_region_close(struct quoit_region *r);
 
 /*

@@ -105,10 +105,12 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 
 	(void)snprintf(name, sizeof(name), "rtm:%.*s", QUOIT_RTM_NAME_BYTES - 1,
 		       o->name ? o->name : "");
+	const bool locked = l->lock != QUOIT_RTM_LOCK_NEVER;
 	const struct quoit_region_options place = {
 		.bytes = l->bytes,
 		.node = o->node,
-		.lock = l->lock != QUOIT_RTM_LOCK_NEVER,
+		.lock = locked,
+		.guard = locked, /* so that what is locked can always be unmapped */
 		.dontfork = o->dontfork,
 		.pages = o->huge ? QUOIT_REGION_TRANSPARENT : QUOIT_REGION_SMALL_PAGES,
 		.require = o->require,

@@ -46,6 +46,9 @@
 #endif
 
 /* Newer than some headers we build with. The kernel's numbers are ABI and never change. */
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
+#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif

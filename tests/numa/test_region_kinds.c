@@ -24,6 +24,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 
 #define STATIC_NODES (1 << 15)
 
@@ -45,6 +48,7 @@ static struct {
 	int populate;  /* once */
 	int mbind;     /* the call, for good */
 	int open;      /* opening a reservation up */
+	int unmap;     /* for good */
 	bool race;     /* huge pages go while they are mapped, and another thread is faster */
 	int elsewhere; /* the node that move_pages tells for every page, less one */
 } fault;
@@ -106,6 +110,9 @@ int __wrap_mprotect(void *base, size_t bytes, int protection)
 
 int __wrap_munmap(void *base, size_t bytes)
 {
+	errno = fault.unmap;
+	if (fault.unmap)
+		return -1;
 	seen.unmapped += bytes;
 	return __real_munmap(base, bytes);
 }
@@ -508,6 +515,32 @@ static void a_reservation_that_cannot_be_opened_up_is_given_back(void **state)
 	assert_non_null(strstr(why.text, "cannot be mapped"));
 }
 
+/* A mapping that its neighbours grew together with, where there may be no more: only addresses
+ * stay. */
+static void what_cannot_be_cut_out_gives_its_memory_back(void **state)
+{
+	(void)state;
+	for (int locked = 0; locked < 2; locked++) {
+		struct quoit_region r;
+		const struct quoit_region_options o = {
+			.bytes = 4 * page_bytes(), .node = -1, .lock = locked};
+		fault.unmap = 0;
+		assert_int_equal(quoit_region_open(&r, &o, NULL), 0);
+		char *const base = r.base;
+		const size_t bytes = r.bytes;
+		memset(base, 1, bytes);
+		fault.unmap = ENOMEM;
+		quoit_region_close(&r);
+		fault.unmap = 0;
+		assert_null(r.base);
+		assert_true(mapped(base));
+		const bool can = !locked || !madvise(base, 0, MADV_DONTNEED_LOCKED);
+		for (size_t at = 0; at < bytes; at++)
+			assert_int_equal(base[at], can ? 0 : 1);
+		assert_int_equal(munmap(base, bytes), 0);
+	}
+}
+
 /* Is there a mapping that begins here, with such a name? */
 static bool has_name(const void *base, const char *name)
 {
@@ -585,6 +618,7 @@ int main(void)
 		cmocka_unit_test_setup(what_requires_huge_pages_is_refused_without, setup),
 		cmocka_unit_test_setup(a_guarded_region_ends_where_it_ends, setup),
 		cmocka_unit_test_setup(a_reservation_that_cannot_be_opened_up_is_given_back, setup),
+		cmocka_unit_test_setup(what_cannot_be_cut_out_gives_its_memory_back, setup),
 		cmocka_unit_test_setup(a_region_is_named_in_the_map, setup),
 		cmocka_unit_test_setup(impossible_kinds_are_refused_with_a_reason, setup),
 	};
