@@ -33,7 +33,7 @@ static int check_options(const struct quoit_region_options *o, struct quoit_reas
 	if (o->bytes == 0 || o->bytes > most)
 		return quoit_reason_set(why, -EINVAL, "a region of %zu bytes is not possible",
 					o->bytes);
-	if (o->reserve && o->lock)
+	if (o->reserve && (o->lock || o->must_lock))
 		return quoit_reason_set(why, -EINVAL,
 					"a region is either reserved or locked, not both");
 	if (o->reserve && o->pages != QUOIT_REGION_SMALL_PAGES)

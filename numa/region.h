@@ -37,10 +37,11 @@ struct quoit_region_options {
 
 	/*
 	 * Address space that fills as it is touched, for slabs that grow: neither prefaulted nor
-	 * charged before, so touching it can still meet the out-of-memory killer. Not with `lock`.
+	 * charged before, so touching it can still meet the out-of-memory killer. Not with a lock.
 	 */
 	bool reserve;
-	bool lock;     /* never swapped out; counts against RLIMIT_MEMLOCK */
+	bool lock;	/* never swapped out; counts against RLIMIT_MEMLOCK */
+	bool must_lock; /* and refused where it is not, before it is filled */
 	bool dontfork; /* a forked child does not have it: for memory that the kernel writes into */
 	enum quoit_region_pages pages; /* the region is whole ones of them. Not with `reserve` */
 	bool guard;   /* a page on either side that nobody can touch: what runs over stops there */
@@ -105,9 +106,9 @@ struct quoit_region {
  * Thread: any; pin it to the node first, so that the pages are near even where binding is refused.
  * Owns: the caller closes `r`, which is untouched on failure.
  * Errors: -EINVAL for no bytes, too many, nodes beyond QUOIT_NODES_MAX or none of them, a
- * policy that does not exist, or reserve with lock or huge pages; -ENOMEM and others of mmap and of
- * prefaulting; with `require` the -errno of the first shortfall. Cost: filling the pages, about 0.3
- * ms per MiB in a VM; verifying them, a tenth of that.
+ * policy that does not exist, or reserve with a lock or huge pages; -ENOMEM and others of mmap and
+ * of prefaulting; with `must_lock` that of locking; with `require` that of the first shortfall.
+ * Cost: filling the pages, about 0.3 ms per MiB in a VM; verifying them, a tenth of that.
  */
 QUOIT_MUST_CHECK int quoit_region_open(struct quoit_region *r, const struct quoit_region_options *o,
 				       struct quoit_reason *why);

@@ -78,15 +78,17 @@ static void bind_to_nodes(struct quoit_region *r, const struct quoit_region_opti
  * Locking comes before the pages do, so that none is ever swappable, and on fault only, so that
  * what goes wrong while they are filled is told by the prefault.
  */
-static void lock_pages(struct quoit_region *r, struct quoit_reason *why)
+static int lock_pages(struct quoit_region *r, bool must, struct quoit_reason *why)
 {
+	static const char refused[] = "%zu bytes are not locked in memory: %s; raise "
+				      "RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=)";
 	const int rc = quoit__sys_mlock2(r->base, r->bytes, MLOCK_ONFAULT);
+	if (rc && must)
+		return quoit_reason_set(why, rc, refused, r->bytes, strerror(-rc));
 	if (rc)
-		QUOIT_REGION_FALL_SHORT(
-			r, why, QUOIT_REGION_UNLOCKED, rc,
-			"%zu bytes are not locked in memory: %s; raise RLIMIT_MEMLOCK "
-			"(ulimit -l, LimitMEMLOCK=)",
-			r->bytes, strerror(-rc));
+		QUOIT_REGION_FALL_SHORT(r, why, QUOIT_REGION_UNLOCKED, rc, refused, r->bytes,
+					strerror(-rc));
+	return 0;
 }
 
 static int prefault(struct quoit_region *r, struct quoit_reason *why)
@@ -146,7 +148,7 @@ static int64_t verify(struct quoit_region *r, size_t verify_pages, struct quoit_
 	r->degraded &=
 		~(unsigned)(QUOIT_REGION_UNVERIFIED | QUOIT_REGION_ELSEWHERE | QUOIT_REGION_ABSENT);
 	if (!r->degraded)
-		r->degraded_error = 0;
+		r->degraded_error = 0; /* else it is that of what fell short before */
 	if (rc) {
 		QUOIT_REGION_FALL_SHORT(
 			r, why, QUOIT_REGION_UNVERIFIED, rc,
@@ -182,8 +184,13 @@ int quoit_region_place(struct quoit_region *r, const struct quoit_region_options
 						"a region cannot be kept from forked children: %s",
 						strerror(-rc));
 	}
-	if (o->lock)
-		lock_pages(r, why);
+	if (o->lock || o->must_lock) {
+		const int rc = lock_pages(r, o->must_lock, why);
+		if (rc)
+			return rc;
+	}
+	if (o->require && r->degraded_error)
+		return r->degraded_error; /* no memory is taken for what will be refused */
 	if (!o->reserve) {
 		const int rc = prefault(r, why);
 		if (rc)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* rtm_pool.c - pools come, go, and tell about themselves. All that maps or may sleep is here. */
-#include <quoit/numa/sys_internal.h>
 #include <quoit/numa/rtm_internal.h>
 #include <quoit/numa/rtm_registry_internal.h>
 
@@ -110,6 +109,7 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 		.bytes = l->bytes,
 		.node = o->node,
 		.lock = locked,
+		.must_lock = l->lock == QUOIT_RTM_LOCK_REQUIRE,
 		.guard = locked, /* so that what is locked can always be unmapped */
 		.dontfork = o->dontfork,
 		.pages = o->huge ? QUOIT_REGION_TRANSPARENT : QUOIT_REGION_SMALL_PAGES,
@@ -117,23 +117,8 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 		.name = name,
 	};
 	rc = quoit_region_open(region, &place, why);
-	if (rc || !(region->degraded & QUOIT_REGION_UNLOCKED))
-		return rc;
-	if (l->lock != QUOIT_RTM_LOCK_REQUIRE) {
+	if (!rc && region->degraded & QUOIT_REGION_UNLOCKED)
 		quoit_add(&unlocked, 1); /* unlocked: pairs with quoit_rtm_unlocked_pools() */
-		return 0;
-	}
-	/* Ask again: what the region tells is its first shortfall, which may be another. */
-	rc = quoit__sys_mlock2(region->base, region->bytes, 0);
-	if (!rc) {
-		region->degraded &= ~(unsigned)QUOIT_REGION_UNLOCKED;
-		return 0;
-	}
-	(void)quoit_reason_set(why, rc,
-			       "a memory pool of %zu bytes is not locked in memory: %s; raise "
-			       "RLIMIT_MEMLOCK (ulimit -l, LimitMEMLOCK=)",
-			       region->bytes, strerror(-rc));
-	quoit_region_close(region);
 	return rc;
 }
 

@@ -183,6 +183,34 @@ static void what_is_required_and_refused_fails_and_leaves_nothing(void **state)
 	assert_false(mapped(seen.base));
 }
 
+/* What will be refused takes no memory, is not counted, and its reason is the lock. */
+static void a_lock_that_must_be_is_refused_before_anything_is_filled(void **state)
+{
+	(void)state;
+	struct quoit_region r;
+	memset(&r, 0x5a, sizeof r);
+	const struct quoit_region untouched = r;
+	struct quoit_reason why = {0};
+	const uint64_t before = quoit_region_shortfalls();
+	struct quoit_region_options o = {.bytes = 1 << 20, .node = home, .must_lock = true};
+	fault.mbind = ENOSYS;
+	fault.mlock2 = EPERM;
+	assert_int_equal(quoit_region_open(&r, &o, &why), -EPERM);
+	assert_string_equal(seen.order, "mbl");
+	assert_int_equal(why.error, -EPERM);
+	assert_non_null(strstr(why.text, "RLIMIT_MEMLOCK"));
+	assert_memory_equal(&r, &untouched, sizeof r);
+	assert_false(mapped(seen.base));
+
+	o = (struct quoit_region_options){
+		.bytes = 1 << 20, .node = home, .lock = true, .require = true};
+	assert_int_equal(setup(state), 0);
+	fault.mlock2 = EPERM;
+	assert_int_equal(quoit_region_open(&r, &o, &why), -EPERM);
+	assert_string_equal(seen.order, "mbl");
+	assert_int_equal(quoit_region_shortfalls(), before);
+}
+
 static void each_other_shortfall_has_its_own_bit(void **state)
 {
 	(void)state;
@@ -291,6 +319,7 @@ static void impossible_wishes_are_refused_with_a_reason(void **state)
 		{.bytes = SIZE_MAX / 2, .node = home},
 		{.bytes = 4096, .node = QUOIT_NODES_MAX},
 		{.bytes = 4096, .node = home, .reserve = true, .lock = true},
+		{.bytes = 4096, .node = home, .reserve = true, .must_lock = true},
 	};
 	for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
 		struct quoit_region r;
@@ -346,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup(without_a_node_there_is_no_policy_and_no_shortfall, setup),
 		cmocka_unit_test_setup(a_refused_mbind_is_reported_and_the_memory_works, setup),
 		cmocka_unit_test_setup(what_is_required_and_refused_fails_and_leaves_nothing,
+				       setup),
+		cmocka_unit_test_setup(a_lock_that_must_be_is_refused_before_anything_is_filled,
 				       setup),
 		cmocka_unit_test_setup(each_other_shortfall_has_its_own_bit, setup),
 		cmocka_unit_test_setup(pages_on_another_node_are_counted_and_healed_by_a_later_look,
