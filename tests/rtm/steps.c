@@ -38,6 +38,7 @@ enum kind {
 	NOTHING,
 	ALLOC,
 	FREE,
+	FOREIGN, /* a free by another than the owner */
 	REALLOC,
 	KINDS
 };
@@ -80,15 +81,20 @@ static void *step_alloc(struct quoit_rtm_pool *pool, size_t bytes, size_t align)
 	return data;
 }
 
-static void step_free(void *data, int expected)
+static void step_free_as(enum kind kind, void *data, int expected)
 {
 	int rc;
 
 	attention();
-	talk->kind = FREE;
+	talk->kind = (uint8_t)kind;
 	rc = quoit_rtm_free(data);
 	talk->kind = NOTHING;
 	CHECK(rc == expected);
+}
+
+static void step_free(void *data, int expected)
+{
+	step_free_as(FREE, data, expected);
 }
 
 /* Only where it stays. */
@@ -104,7 +110,26 @@ static void step_realloc(void **data, size_t bytes)
 	CHECK(!rc && *data == before);
 }
 
-static struct quoit_rtm_pool *pool_of(enum quoit_rtm_owner owner, size_t align)
+/* Others in the registry, so that finding one takes as many looks as it can. Gives the lowest. */
+static struct quoit_rtm_pool *crowd(void)
+{
+	struct quoit_rtm_pool *pool = NULL, *lowest = NULL;
+
+	for (int i = 0; i < QUOIT_RTM_POOLS_MOST - 1; i++) {
+		CHECK(!quoit_rtm_create_pool(&pool, 1, NULL));
+		if (!lowest || (uintptr_t)pool < (uintptr_t)lowest)
+			lowest = pool;
+	}
+	return lowest;
+}
+
+/*
+ * Among as many as there may be, the one at the lowest address is found last: the search halves
+ * 256, and only the lower half of each step is a power of two again. So it is to be that one: as
+ * long as the kernel finds a hole above, that is filled, and it is asked again.
+ */
+static struct quoit_rtm_pool *pool_below(const struct quoit_rtm_pool *lowest,
+					 enum quoit_rtm_owner owner, size_t align)
 {
 	const struct quoit_rtm_options o = {.total = TOTAL,
 					    .blocks_most = 4096,
@@ -113,19 +138,20 @@ static struct quoit_rtm_pool *pool_of(enum quoit_rtm_owner owner, size_t align)
 					    .lock = QUOIT_RTM_LOCK_NEVER,
 					    .debug = QUOIT_RTM_DEBUG_OFF,
 					    .node = -1};
-	struct quoit_rtm_pool *pool = NULL;
 
-	CHECK(!quoit_rtm_create_pool_ex(&pool, &o, NULL));
-	return pool;
-}
+	for (;;) {
+		struct quoit_rtm_pool *pool = NULL;
+		struct quoit_rtm_info info;
 
-/* Others in the registry, so that finding one takes as many looks as it can. */
-static void crowd(void)
-{
-	struct quoit_rtm_pool *pool;
-
-	for (int i = 0; i < QUOIT_RTM_POOLS_MOST - 2 * 3 * 3; i++)
-		CHECK(!quoit_rtm_create_pool(&pool, 1, NULL));
+		if (quoit_rtm_create_pool_ex(&pool, &o, NULL) || quoit_rtm_pool_info(pool, &info))
+			abort();
+		if ((uintptr_t)pool < (uintptr_t)lowest)
+			return pool;
+		if (quoit_rtm_delete_pool(pool) ||
+		    mmap(NULL, info.mapped_bytes, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+			abort();
+	}
 }
 
 static void free_all(void **data, size_t n)
@@ -167,6 +193,27 @@ static void give_from_outside(struct quoit_rtm_pool *pool)
 		abort();
 }
 
+static void *adopt_worker(void *arg)
+{
+	CHECK(!quoit_rtm_adopt(arg));
+	return NULL;
+}
+
+/* Only one thread is stepped through, so it is the pool that becomes another's for a while. */
+static void worst_from_outside(struct quoit_rtm_pool *pool)
+{
+	void *const first = quoit_rtm_alloc(pool, 1000), *const second = quoit_rtm_alloc(pool, 10);
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, adopt_worker, pool) || pthread_join(thread, NULL))
+		abort();
+	step_free_as(FOREIGN, first, 0);
+	step_free_as(FOREIGN, first, -EALREADY);
+	step_free_as(FOREIGN, second, 0);
+	CHECK(!quoit_rtm_adopt(pool));
+	CHECK(quoit_rtm_collect(pool, SIZE_MAX) == 2);
+}
+
 static void worst_of(struct quoit_rtm_pool *pool, enum quoit_rtm_owner owner)
 {
 	void *a, *b, *c, *d;
@@ -194,6 +241,7 @@ static void worst_of(struct quoit_rtm_pool *pool, enum quoit_rtm_owner owner)
 	step_free(NULL, -EINVAL);
 	if (owner != QUOIT_RTM_REMOTE_FREE)
 		return;
+	worst_from_outside(pool);
 	give_from_outside(pool);
 	a = step_alloc(pool, 3001, 4096);
 	give_from_outside(pool);
@@ -238,14 +286,15 @@ static void child(void)
 		talk->kind = KINDS;
 		talk->kind = NOTHING;
 	}
-	crowd();
+	const struct quoit_rtm_pool *const lowest = crowd();
 	for (enum quoit_rtm_owner owner = QUOIT_RTM_SHARED; owner <= QUOIT_RTM_SINGLE; owner++)
 		for (size_t i = 0; i < sizeof(aligns) / sizeof(aligns[0]); i++) {
 			talk->owner = (uint8_t)owner;
-			struct quoit_rtm_pool *const pool = pool_of(owner, aligns[i]);
+			struct quoit_rtm_pool *const pool = pool_below(lowest, owner, aligns[i]);
 
 			worst_of(pool, owner);
 			any(pool);
+			CHECK(!quoit_rtm_delete_pool(pool));
 		}
 	_exit(0);
 }
@@ -305,14 +354,13 @@ static bool step_through(pid_t pid, struct steps *steps)
 			steps->failures += of[kind] > bounds[owner];
 		}
 		steps->alloc = quoit_max(steps->alloc, of[ALLOC]);
-		steps->free = quoit_max(steps->free, of[FREE]);
+		steps->free = quoit_max(steps->free, quoit_max(of[FREE], of[FOREIGN]));
 		steps->realloc = quoit_max(steps->realloc, of[REALLOC]);
-		printf("note: %s: alloc %llu, free %llu, realloc %llu instructions at most; %u is "
-		       "the "
-		       "bound\n",
+		printf("note: %s: alloc %llu, free %llu, by another %llu, realloc %llu "
+		       "instructions at most; %u is the bound\n",
 		       owner_names[owner], (unsigned long long)of[ALLOC],
-		       (unsigned long long)of[FREE], (unsigned long long)of[REALLOC],
-		       bounds[owner]);
+		       (unsigned long long)of[FREE], (unsigned long long)of[FOREIGN],
+		       (unsigned long long)of[REALLOC], bounds[owner]);
 	}
 	if (talk->failures)
 		printf("note: steps.c:%d: the first of %llu wrong answers\n", talk->first_line,
