@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -172,6 +173,36 @@ static void a_lock_that_is_required_is_asked_for_before_memory_is_taken(void **s
 	assert_int_equal(info.degraded_error, 0);
 	assert_int_equal(why.error, 0);
 	assert_int_equal(seen.locks, 2);
+	assert_int_equal(quoit_rtm_delete_pool(pool), 0);
+}
+
+/* Is there a mapping that nobody can touch, and that ends here? */
+static bool is_guarded(const struct quoit_rtm_pool *pool)
+{
+	FILE *const maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool found = false;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		void *end = NULL;
+		char access[8] = "";
+
+		if (sscanf(line, "%*[^-]-%p %7s", &end, access) == 2 && end == pool)
+			found = !strcmp(access, "---p");
+	}
+	(void)fclose(maps);
+	return found;
+}
+
+/* Alone in its mapping, so that unmapping it makes none more and cannot be refused. */
+static void what_is_locked_lies_between_guards(void **state)
+{
+	struct quoit_rtm_pool *const pool =
+		pool_with((struct quoit_rtm_options){.lock = QUOIT_RTM_LOCK_PREFER});
+
+	(void)state;
+	assert_true(is_guarded(pool));
 	assert_int_equal(quoit_rtm_delete_pool(pool), 0);
 }
 
@@ -361,6 +392,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_required_is_refused, setup),
 		cmocka_unit_test_setup(a_lock_that_is_required_is_asked_for_before_memory_is_taken,
 				       setup),
+		cmocka_unit_test_setup(what_is_locked_lies_between_guards, setup),
 		cmocka_unit_test_setup(a_shared_pool_is_not_held_while_bytes_are_copied, setup),
 		cmocka_unit_test_setup(deleting_takes_in_all_that_others_gave_back, setup),
 		cmocka_unit_test_setup(force_does_not_ask_who_the_owner_is, setup),
