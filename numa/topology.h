@@ -56,7 +56,7 @@ struct quoit_topology {
 	struct quoit_reason first_guess;
 
 	struct quoit_idset online;  /* cpus, usable by this thread or not */
-	struct quoit_idset offline; /* in their sockets, and switched off */
+	struct quoit_idset offline; /* in their sockets, and switched off; {} where nobody tells */
 
 	char *root;	      /* where it was read; NULL: this machine */
 	unsigned *node_cpus;  /* behind nodes[].cpus */

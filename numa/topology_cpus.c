@@ -33,6 +33,7 @@ int quoit_topology_load_usable(struct quoit_topology_loader *l)
 		QUOIT_TOPOLOGY_GUESS(l, "%s: %s; the affinity mask says which cpus are online",
 				     l->path, strerror(-rc));
 		l->t.online = affinity;
+		l->guessed_online = true;
 	} else if (masked && !(l->injected && masked == -ENOENT)) {
 		QUOIT_TOPOLOGY_GUESS(
 			l, "the affinity mask cannot be read (%s); every online cpu is used",
@@ -116,7 +117,7 @@ int quoit_topology_load_cpus(struct quoit_topology_loader *l)
 	load_optional(l, "/sys/devices/system/cpu/isolated", &isolated);
 	load_optional(l, "/sys/devices/system/cpu/nohz_full", &tickless);
 	load_optional(l, "/sys/devices/system/cpu/present", &present);
-	for (size_t w = 0; w < QUOIT_CPUS_MAX / 64; w++)
+	for (size_t w = 0; w < QUOIT_CPUS_MAX / 64 && !l->guessed_online; w++)
 		t->offline.words[w] = present.words[w] & ~t->online.words[w];
 
 	size_t i = 0;

@@ -20,6 +20,7 @@ struct quoit_topology_loader {
 	bool injected;
 	struct quoit_reason *why;
 	struct quoit_idset usable; /* cpus; the online ones are in `t` */
+	bool guessed_online;	   /* from who may be used: the rest may be online all the same */
 	struct quoit_idset nodes;
 	struct quoit_idset mems;	      /* nodes the cpuset allows */
 	char path[PATH_MAX];		      /* of the file read last, for messages */

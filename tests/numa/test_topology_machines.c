@@ -85,6 +85,25 @@ static void isolated_and_offline_cpus_are_told(void **state)
 	quoit_topology_fini(&t);
 }
 
+/* Those that this thread may not use are perhaps online. */
+static void nobody_is_offline_where_nobody_tells_who_is_online(void **state)
+{
+	(void)state;
+	struct fake_machine m = two_nodes;
+	struct fake_root root;
+	struct quoit_topology t;
+	m.cpus_allowed = "0-1";
+	fake_root_build(&root, &m);
+	fake_root_write(&root, "sys/devices/system/cpu/present", "0-3\n");
+	fake_root_write(&root, "sys/devices/system/cpu/online", "0-\n");
+	load(&t, &root, 1);
+	assert_cpus(&t, "0-1");
+	assert_int_equal(quoit_idset_count(&t.online), 2);
+	assert_int_equal(quoit_idset_count(&t.offline), 0);
+	quoit_topology_fini(&t);
+	fake_root_remove(&root);
+}
+
 static void optional_lists_that_are_mangled_are_guessed(void **state)
 {
 	(void)state;
@@ -312,6 +331,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_machine_is_seen_as_it_is),
 		cmocka_unit_test(isolated_and_offline_cpus_are_told),
+		cmocka_unit_test(nobody_is_offline_where_nobody_tells_who_is_online),
 		cmocka_unit_test(optional_lists_that_are_mangled_are_guessed),
 		cmocka_unit_test(free_memory_is_a_figure_too),
 		cmocka_unit_test(figures_beyond_all_bounds_are_guessed),
