@@ -54,7 +54,7 @@ int guest_end(void);
 
 /*
  * Are all pages of this memory on `node`? They are counted, and those that lie elsewhere are said.
- * With `sparse` pages that were never touched are let be.
+ * With `sparse` pages that were never touched are let be, but not all of them.
  */
 bool guest_resident(const char *what, const void *base, size_t bytes, int node, bool sparse);
 

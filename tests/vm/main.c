@@ -88,8 +88,8 @@ bool guest_resident(const char *what, const void *base, size_t bytes, int node, 
 	}
 	meant = sparse ? present : all;
 	count_pages(meant, there);
-	return guest_say(there == meant, "%s: %zu of %zu pages on node %d", what, there, meant,
-			 node);
+	return guest_say(there == meant && meant, "%s: %zu of %zu pages on node %d", what, there,
+			 meant, node);
 }
 
 bool guest_spread(const char *what, const struct quoit_region *region,

@@ -61,7 +61,7 @@ static void check_region(int node)
 	}
 	if (guest_say(!quoit_region_open(&r, &later, &why), "a reserve %s", why.text)) {
 		memset(r.base, 1, r.bytes / 2);
-		guest_region_resident("the touched half of a reserve", &r, node);
+		guest_resident("the touched half of a reserve", r.base, r.bytes / 2, node, false);
 		guest_say(quoit_region_verify(&r, 0) == 0 && !r.degraded, "a reserve is verified");
 		quoit_region_close(&r);
 	}
