@@ -94,10 +94,10 @@ int main(void)
 	       (unsigned long long)sum.again);
 	printf("RESULT name=rt-steady turns=%llu requests=%llu allocations=%llu "
 	       "foreign_syscalls=%llu page_faults=%llu voluntary_switches=%llu "
-	       "io_uring_enters=%llu\n",
+	       "io_uring_enters=%llu sees_kernel=%d\n",
 	       (unsigned long long)made, (unsigned long long)answered,
 	       (unsigned long long)sum.allocations, (unsigned long long)sum.foreign,
 	       (unsigned long long)sum.faults, (unsigned long long)sum.sleeps,
-	       (unsigned long long)sum.permitted);
+	       (unsigned long long)sum.permitted, !refused);
 	return steady_failures != 0;
 }
