@@ -323,7 +323,8 @@ $(call object,$(cmocka:%=%.c) $(helpers)): | $(O)/have-test
 
 # Those that are linked with the guard.
 GUARDED := tests/numa/test_rt_guard tests/numa/test_rt_guard_calls \
-           tests/numa/test_rt_guard_process tests/runtime/test_rt_handlers
+           tests/numa/test_rt_guard_process tests/numa/test_rt_guard_signals \
+           tests/runtime/test_rt_handlers
 
 define cmocka_program
 $(O)/$(1): $(O)/obj/$(1).o $(filter-out %/main.o,$(call example_objects,$(2))) $(support) \

@@ -8,12 +8,9 @@
 #include <execinfo.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define FRAMES_MOST 32
-
-__thread struct quoit__rt_thread quoit__rt_thread;
 
 static struct quoit_rt_guard_options options; /* changes while no section is open */
 static long permitted[QUOIT_RT_PERMITTED_MOST];
@@ -33,35 +30,24 @@ static void check(bool good, const char *what)
 	QUOIT__CHECK(good, what);
 }
 
-static void select_by_top(struct quoit__rt_thread *t)
-{
-	t->selector = quoit__rt_inside();
-}
-
 static void push(struct quoit__rt_thread *t, bool section)
 {
-	const uint64_t bit = (uint64_t)1 << t->level % QUOIT__RT_LEVELS_MOST;
-
-	check(t->level < QUOIT__RT_LEVELS_MOST, "at most 64 sections and holes are open");
-	t->sections = section ? t->sections | bit : t->sections & ~bit;
-	t->level++;
-	select_by_top(t);
+	check(!(quoit_load(&t->open) >> QUOIT__RT_LEVELS_MOST),
+	      "at most 62 sections and holes are open");
+	quoit__rt_push(t, section);
 }
 
 static void pop(struct quoit__rt_thread *t, bool section, const char *what)
 {
-	check(t->level && (t->sections >> (t->level - 1) & 1) == section, what);
-	t->level--;
-	select_by_top(t);
+	check(quoit__rt_pop(t, section), what);
 }
 
 void quoit_rt_guard_forget(void)
 {
 	struct quoit__rt_thread *const t = &quoit__rt_thread;
 
-	t->level = 0;
 	t->used = (struct quoit__rt_usage){0, 0, 0};
-	select_by_top(t);
+	quoit__rt_clear(t);
 }
 
 /* --- breaches -------------------------------------------------------------------------------- */
@@ -125,7 +111,7 @@ static void breach(enum quoit_breach kind, const char *what, long system_call, u
 	quoit_add(&counts.breaches[kind], count);
 	if (options.goes_on && !options.report)
 		return;
-	info.thread = (int)quoit__rt_gate(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	info.thread = quoit__rt_thread.tid;
 	all = backtrace(frames, FRAMES_MOST);
 	own = own_frames(kind, frames, all);
 	info.frames = frames + own;
@@ -139,73 +125,69 @@ static void breach(enum quoit_breach kind, const char *what, long system_call, u
 	errno = saved;
 }
 
-static struct quoit__rt_usage usage_now(void)
+/* Out of the section. */
+static void judge(const struct quoit__rt_usage *used)
 {
-	struct rusage r;
-
-	memset(&r, 0, sizeof(r));
-	(void)quoit__rt_gate(SYS_getrusage, RUSAGE_THREAD, (long)&r, 0, 0, 0, 0);
-	return (struct quoit__rt_usage){
-		.faults = (uint64_t)(r.ru_minflt + r.ru_majflt),
-		.sleeps = (uint64_t)r.ru_nvcsw,
-		.preempted = (uint64_t)r.ru_nivcsw,
-	};
-}
-
-/* What was used until now is the section's. */
-static void add_usage(struct quoit__rt_thread *t)
-{
-	const struct quoit__rt_usage now = usage_now();
-
-	t->used.faults += now.faults - t->since.faults;
-	t->used.sleeps += now.sleeps - t->since.sleeps;
-	t->used.preempted += now.preempted - t->since.preempted;
-	t->since = now;
-}
-
-static void judge_usage(struct quoit__rt_thread *t)
-{
-	const struct quoit__rt_usage used = t->used;
-
-	t->used = (struct quoit__rt_usage){0, 0, 0};
-	if (used.preempted)
+	if (used->preempted)
 		/* breaches: pairs with quoit_rt_guard_read() */
-		quoit_add(&counts.preempted, used.preempted);
-	if (used.faults && !options.ignores_faults)
-		breach(QUOIT_BREACH_FAULTS, "memory that was not there", -1, used.faults);
-	if (used.sleeps && !options.ignores_sleeps)
-		breach(QUOIT_BREACH_SLEEPS, "a voluntary context switch", -1, used.sleeps);
+		quoit_add(&counts.preempted, used->preempted);
+	if (used->faults && !options.ignores_faults)
+		breach(QUOIT_BREACH_FAULTS, "memory that was not there", -1, used->faults);
+	if (used->sleeps && !options.ignores_sleeps)
+		breach(QUOIT_BREACH_SLEEPS, "a voluntary context switch", -1, used->sleeps);
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
-static void begin(struct quoit__rt_thread *t, bool section, const char *what)
+/* `in`: it begins, else it ends. */
+static void shift(struct quoit__rt_thread *t, bool in, bool section, const char *what)
 {
-	if (section && !t->level)
-		/* breaches: pairs with quoit_rt_guard_read() */
-		quoit_add(&counts.sections, 1);
-	if (!quoit__rt_inside()) {
-		quoit__rt_kernel_begin(t);
-		t->since = usage_now();
-	}
-	if (section)
-		push(t, true);
+	if (in)
+		push(t, section);
 	else
-		pop(t, false, what);
+		pop(t, section, what);
 }
 
+/* A section begins, or goes on where a hole ends. */
+static void begin(struct quoit__rt_thread *t, bool section, const char *what)
+{
+	uint64_t signals;
+
+	if (section && quoit_load(&t->open) == QUOIT__RT_NOTHING)
+		/* breaches: pairs with quoit_rt_guard_read() */
+		quoit_add(&counts.sections, 1);
+	if (quoit__rt_inside()) {
+		shift(t, section, section, what);
+		return;
+	}
+	quoit__rt_own(t);
+	quoit__rt_kernel_begin(t);
+	signals = quoit__rt_hush();
+	quoit__rt_usage_begin(t);
+	shift(t, section, section, what);
+	quoit__rt_unhush(signals);
+}
+
+/* A section ends, or a hole begins in it. What it used is counted while it is the innermost. */
 static void end(struct quoit__rt_thread *t, bool section, const char *what)
 {
-	const bool was_inside = quoit__rt_inside();
+	struct quoit__rt_usage used = {0, 0, 0};
+	uint64_t signals;
 
-	if (section)
-		pop(t, true, what);
-	else
-		push(t, false);
-	if (was_inside && !quoit__rt_inside()) {
-		add_usage(t);
-		judge_usage(t);
+	if (!quoit__rt_inside()) {
+		shift(t, !section, section, what);
+		return;
 	}
+	quoit__rt_own(t);
+	signals = quoit__rt_hush();
+	quoit__rt_usage_end(t);
+	shift(t, !section, section, what);
+	if (!quoit__rt_inside()) {
+		used = t->used;
+		t->used = (struct quoit__rt_usage){0, 0, 0};
+	}
+	quoit__rt_unhush(signals);
+	judge(&used);
 }
 
 void quoit__rt_step(unsigned step)
@@ -229,25 +211,46 @@ void quoit__rt_step(unsigned step)
 	}
 }
 
+/* The guard's own hole, which always has a place. */
+static void open_hole(struct quoit__rt_thread *t)
+{
+	uint64_t signals;
+
+	quoit__rt_own(t);
+	signals = quoit__rt_hush();
+	quoit__rt_usage_end(t);
+	quoit__rt_push(t, false);
+	quoit__rt_unhush(signals);
+}
+
+static void close_hole(struct quoit__rt_thread *t)
+{
+	pop(t, false, "a handler ends the holes that it begins");
+}
+
 bool quoit__rt_caught(enum quoit_breach kind, const char *what, long system_call)
 {
 	struct quoit__rt_thread *const t = &quoit__rt_thread;
 
 	if (quoit_likely(!quoit__rt_inside()))
 		return false;
-	push(t, false);
-	add_usage(t);
+	open_hole(t);
 	t->caller = __builtin_return_address(0);
 	breach(kind, what, system_call, 1);
 	return true;
 }
 
+/* What was done in the hole is not laid to the section once more. */
 void quoit__rt_go_on(void)
 {
 	struct quoit__rt_thread *const t = &quoit__rt_thread;
+	uint64_t signals;
 
-	t->since = usage_now();
-	pop(t, false, "a handler ends the holes that it begins");
+	quoit__rt_own(t);
+	signals = quoit__rt_hush();
+	quoit__rt_usage_begin(t);
+	close_hole(t);
+	quoit__rt_unhush(signals);
 }
 
 bool quoit__rt_permits(long system_call)
@@ -265,13 +268,20 @@ bool quoit__rt_permitted_begin(long system_call)
 {
 	if (!quoit__rt_inside() || !quoit__rt_permits(system_call))
 		return false;
-	push(&quoit__rt_thread, false);
+	open_hole(&quoit__rt_thread);
 	return true;
 }
 
 void quoit__rt_permitted_end(void)
 {
-	pop(&quoit__rt_thread, false, "a handler ends the holes that it begins");
+	struct quoit__rt_thread *const t = &quoit__rt_thread;
+	uint64_t signals;
+
+	quoit__rt_own(t);
+	signals = quoit__rt_hush();
+	quoit__rt_usage_end(t); /* waits and faults of it are the section's all the same */
+	close_hole(t);
+	quoit__rt_unhush(signals);
 }
 
 /* --- what the program asks ------------------------------------------------------------------- */
@@ -294,7 +304,7 @@ int quoit_rt_guard_set(const struct quoit_rt_guard_options *given)
 
 void quoit_rt_guard_read(struct quoit_rt_guard_counts *read)
 {
-	/* breaches: pairs with breach(), begin(), judge_usage() and quoit__rt_permits() */
+	/* breaches: pairs with breach(), begin(), judge() and quoit__rt_permits() */
 	read->sections = quoit_load_acquire(&counts.sections);
 	read->permitted = quoit_load(&counts.permitted); /* figures may be a few events apart */
 	read->preempted = quoit_load(&counts.preempted);
@@ -304,6 +314,7 @@ void quoit_rt_guard_read(struct quoit_rt_guard_counts *read)
 
 int quoit_rt_guard_sees_kernel(void)
 {
+	quoit__rt_own(&quoit__rt_thread);
 	return quoit__rt_kernel_arm(&quoit__rt_thread);
 }
 
@@ -321,16 +332,12 @@ const char *quoit_rt_guard_name(size_t index)
 /* --- start and fork -------------------------------------------------------------------------- */
 
 /*
- * The child is in the same section as its parent was, in the hole that it was forked from, but the
- * kernel tells of nothing any more.
+ * The child is in the same section as its parent was, in the hole that it was forked from. One of
+ * _Fork(), which tells nobody, is found out at its next step.
  */
 static void forked(void)
 {
-	struct quoit__rt_thread *const t = &quoit__rt_thread;
-
-	t->asked = false;
-	if (t->level)
-		(void)quoit__rt_kernel_arm(t);
+	quoit__rt_own(&quoit__rt_thread);
 }
 
 __attribute__((constructor)) static void start(void)

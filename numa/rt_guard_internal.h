@@ -2,10 +2,11 @@
 /*
  * rt_guard_internal.h - what the files of the guard share.
  *
- * A thread's sections and holes are a stack of bits, the innermost on top. One byte, which the
- * kernel reads at each system call, says whether that is a section. Both are the thread's own, so
- * entering and leaving costs stores; a signal handler that comes between two of them leaves the
- * stack as it found it, and the byte is made from the stack anew each time.
+ * A thread's sections and holes are a stack of bits in one word, the innermost lowest. One byte,
+ * which the kernel reads at each system call, says whether that is a section. Both are the thread's
+ * own. A signal handler with sections of its own may come between any two instructions: the stack
+ * changes by one store, it leaves it as it found it, and the byte is made from it anew each time.
+ * Where more than that changes (rt_guard_thread.c), signals wait.
  *
  * While the guard itself works, a hole is open. Its own system calls leave by one gate, whose
  * addresses the kernel lets through whatever the byte says: the way back from a signal handler is
@@ -17,7 +18,9 @@
 #include <quoit/numa/atomic.h>
 #include <quoit/numa/rt_guard.h>
 
-#define QUOIT__RT_LEVELS_MOST 64
+/* Of a word's bits one is the end of the stack, and one place is kept for the guard's own hole. */
+#define QUOIT__RT_LEVELS_MOST 62
+#define QUOIT__RT_NOTHING     ((uint64_t)1)
 
 /* What the kernel has counted of a thread. */
 struct quoit__rt_usage {
@@ -30,8 +33,8 @@ struct quoit__rt_thread {
 	volatile char selector; /* 1: the kernel tells of system calls */
 	bool asked;		/* the kernel was, whether it would */
 	int refused;		/* its answer */
-	unsigned level;		/* sections and holes that are open */
-	uint64_t sections;	/* bit level - 1: the innermost is a section */
+	int tid;		/* whose this is: in a child it is the parent's at first */
+	uint64_t open;		/* 0: a section, 1: a hole; above all of them QUOIT__RT_NOTHING */
 	void *caller;		/* of the guard: what comes before it in a backtrace is ours */
 	struct quoit__rt_usage since;
 	struct quoit__rt_usage used; /* before that, in what was counted */
@@ -40,12 +43,42 @@ struct quoit__rt_thread {
 /* In the static block, so that looking never allocates. */
 extern __thread struct quoit__rt_thread quoit__rt_thread __attribute__((tls_model("initial-exec")));
 
+/* Where nothing is open that is as in a hole. */
 static inline bool quoit__rt_inside(void)
 {
-	const struct quoit__rt_thread *const t = &quoit__rt_thread;
-
-	return quoit_unlikely(t->level && t->sections >> (t->level - 1) & 1);
+	/* relaxed, as all that concerns this word: only its thread and that one's handlers see it
+	 */
+	return quoit_unlikely(!(quoit_load(&quoit__rt_thread.open) & 1));
 }
+
+/* --- rt_guard_thread.c ----------------------------------------------------------------------- */
+
+/*
+ * Of a child that no pthread_atfork() heard of this makes a thread of its own: the kernel tells of
+ * it, and what its parent used is not laid to it.
+ */
+void quoit__rt_own(struct quoit__rt_thread *t);
+
+/*
+ * Let signals wait, until the same is called with what this gives, so that no handler comes between
+ * what was used and the stack. SIGSYS does not, not even if somebody has blocked it since: this is
+ * called at each edge of a section.
+ */
+uint64_t quoit__rt_hush(void);
+void quoit__rt_unhush(uint64_t signals);
+
+/* A section or a hole begins. */
+void quoit__rt_push(struct quoit__rt_thread *t, bool section);
+
+/* It ends: false, if it is none of that kind that is the innermost. */
+QUOIT_MUST_CHECK bool quoit__rt_pop(struct quoit__rt_thread *t, bool section);
+
+/* Nothing is open any more. */
+void quoit__rt_clear(struct quoit__rt_thread *t);
+
+/* What is used from now on is the section's; what was used until now is. Signals wait. */
+void quoit__rt_usage_begin(struct quoit__rt_thread *t);
+void quoit__rt_usage_end(struct quoit__rt_thread *t);
 
 /* --- rt_guard.c ------------------------------------------------------------------------------ */
 

@@ -15,8 +15,9 @@
  * not be what ships, the library's own loop among it; and not a pointer of the library's, because
  * the ring headers are of use without the library.
  *
- * Sections and holes nest in any order, and end in the opposite one; the innermost decides. They
- * belong to the thread. A section may go on while functions return: a whole loop can run in one.
+ * Sections and holes nest in any order, at most 62 of them, and end in the opposite one; the
+ * innermost decides. They belong to the thread. A section may go on while functions return: a whole
+ * loop can run in one.
  *
  * Thread: any, in everything here; signal handlers too.
  * Cost: without the guard two or three instructions each, a load and a branch that is not taken.

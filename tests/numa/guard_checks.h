@@ -87,7 +87,7 @@ static inline void allocate(void)
 }
 
 /* A system call that no function of libc makes. */
-static inline long raw_call(long number, long a, long b)
+static inline __attribute__((always_inline)) long raw_call(long number, long a, long b)
 {
 #if defined(__x86_64__)
 	long answer;
