@@ -64,7 +64,7 @@ static void describe(const struct quoit_breach_info *info, char *text, size_t by
 					? " (exit_group: the section was never ended)"
 					: "";
 
-	if (info->kind == QUOIT_BREACH_KERNEL)
+	if (info->kind == QUOIT_BREACH_KERNEL && info->system_call >= 0)
 		(void)snprintf(text, bytes, "system call %ld%s", info->system_call, why);
 	else if (info->system_call >= 0)
 		(void)snprintf(text, bytes, "%s (system call %ld)", info->what, info->system_call);

@@ -11,17 +11,27 @@
  *
  *   - functions of libc (quoit_rt_guard_name() tells which) that allocate, wait, print or enter the
  *     kernel have doubles here, which look whether they are in a section. So what costs no system
- *     call this time is seen too: an allocator that has memory left, a lock that is free.
+ *     call this time is seen too: an allocator that has memory left, a lock that is free. But for
+ *     what headers do without a call, as putc_unlocked(), and for text in memory, as sprintf().
  *   - every other system call, by whatever instruction: Linux sends a signal instead (Syscall User
- *     Dispatch, Linux 5.11, x86-64). quoit_rt_guard_sees_kernel() says whether it does.
+ *     Dispatch, Linux 5.11, x86-64). quoit_rt_guard_sees_kernel() says whether it does. Behind one
+ *     that makes a thread (clone(2) as a system call; pthread_create() is a double) or is made by
+ *     `int $0x80` the kernel tells of no more until the thread's next step, which is one of
+ *     quoit_rt_enter(), _exit(), _allow_begin() and _allow_end(), or the call of a double.
  *   - page faults and voluntary context switches have no caller. The kernel counts them for each
  *     thread, and they are looked at when the section ends, or a hole begins.
  *
- * In the first section of a thread its SIGSYS is unblocked, and must stay so: Linux kills who is
- * sent one and has it blocked. Its handler is the guard's from each section's beginning on; one
- * that was there before is called for what is not the guard's. What a signal handler does that
- * interrupted a section is the section's doing, but the return from it is not. A program that is
- * linked with -static has no libc behind the doubles: it crashes at start.
+ * SIGSYS: at each step of a thread it is unblocked, and must stay so in a section, because Linux
+ * kills who is sent one and has it blocked, as who is in a handler that blocks it. Its
+ * handler is the guard's from each section's beginning on. Whatever the last section found there is
+ * called for what is not the guard's, under its own mask; its SA_NODEFER and SA_RESETHAND are not
+ * looked at, and if it was exchanged for the guard's own since then, nobody notices.
+ *
+ * What a signal handler does that interrupted a section is the section's doing, but the return from
+ * it is not. Where the thread has a stack for signals the guard tells of system calls on that: give
+ * it 8 KiB more than its own handlers need, or it ends there without a word. A child that no
+ * pthread_atfork() was told of (_Fork(), clone(2)) is guarded from its first step on. A program
+ * that is linked with -static has no libc behind the doubles: it crashes at start.
  */
 #ifndef QUOIT_NUMA_RT_GUARD_H
 #define QUOIT_NUMA_RT_GUARD_H

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -242,6 +243,27 @@ static void what_a_parent_used_is_not_laid_to_its_child(void **state)
 	assert_int_equal(status_of(child), 0);
 }
 
+/* libc blocks all signals for it, and its child shares memory with who is in the section. */
+static void a_program_may_be_started_in_a_section_and_what_follows_is_seen(void **state)
+{
+	char *const words[] = {(char *)(uintptr_t) "true", NULL};
+	uint64_t before;
+	pid_t child;
+
+	(void)state;
+	NEEDS_THE_KERNEL();
+	count_breaches_with(
+		(struct quoit_rt_guard_options){.ignores_faults = true, .ignores_sleeps = true});
+	quoit_rt_enter();
+	assert_int_equal(posix_spawn(&child, "/bin/true", NULL, NULL, words, environ), 0);
+	before = breaches();
+	(void)raw_call(SYS_getppid, 0, 0);
+	quoit_rt_exit();
+	assert_true(before >= 1);
+	assert_int_equal(breaches(), before + 1);
+	assert_int_equal(status_of(child), 0);
+}
+
 /* --- what ends the process ------------------------------------------------------------------- */
 
 /* Runs in a child, whose stderr goes to `text`. Gives how it ended. */
@@ -323,6 +345,58 @@ static void so_does_one_that_only_the_kernel_sees(void **state)
 	snprintf(number, sizeof(number), "system call %d, in thread ", SYS_getppid);
 	assert_aborts(calling_section, "a real-time section enters the kernel: ", number);
 }
+
+#if defined(__x86_64__)
+/* Its number 20 is getpid(), which to the rest of this program is writev(). */
+static long call_of_32_bits(void)
+{
+	long answer;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(answer)
+			 : "a"(20L)
+			 : "r8", "r9", "r10", "r11", "memory");
+	return answer;
+}
+
+static void has_calls_of_32_bits(void)
+{
+	if (call_of_32_bits() != getpid())
+		_exit(1);
+}
+
+static void calling_section_of_32_bits(void)
+{
+	quoit_rt_enter();
+	(void)call_of_32_bits();
+	quoit_rt_exit();
+}
+
+static void a_system_call_of_32_bits_is_told_and_made_as_one(void **state)
+{
+	char text[8192];
+	long answer;
+
+	(void)state;
+	NEEDS_THE_KERNEL();
+	if (alone(has_calls_of_32_bits, text, sizeof(text)))
+		skip_because("this kernel knows no system calls of 32 bits");
+	quoit_rt_enter();
+	answer = call_of_32_bits();
+	quoit_rt_exit();
+	assert_int_equal(answer, getpid());
+	assert_int_equal(breaches_of(QUOIT_BREACH_KERNEL), 1);
+	assert_int_equal(told.last.system_call, -1);
+	assert_aborts(calling_section_of_32_bits, "enters the kernel: a system call of 32 bits, in",
+		      "test_rt_guard_process(");
+}
+#else
+static void a_system_call_of_32_bits_is_told_and_made_as_one(void **state)
+{
+	(void)state;
+	skip_because("there is but one kind here");
+}
+#endif
 
 static void never_ended_section(void)
 {
@@ -418,9 +492,11 @@ int main(void)
 		CASE(a_forked_child_is_guarded_as_its_parent_was),
 		CASE(a_child_that_nobody_told_of_is_guarded_from_its_next_step_on),
 		CASE(what_a_parent_used_is_not_laid_to_its_child),
+		CASE(a_program_may_be_started_in_a_section_and_what_follows_is_seen),
 		CASE(by_default_a_breach_is_told_and_ends_the_process),
 		CASE(so_does_one_that_only_the_kernel_sees),
 		CASE(a_section_that_the_process_ends_in_is_named),
+		CASE(a_system_call_of_32_bits_is_told_and_made_as_one),
 		CASE(steps_that_do_not_match_are_told),
 		CASE(whoever_had_sigsys_before_is_called_for_what_is_not_the_guards),
 		CASE(a_sigsys_that_is_not_the_guards_does_what_it_always_did),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_rt_guard_signals.c - real-time sections and signals: handlers with sections of their own,
- * which come at any instruction.
+ * test_rt_guard_signals.c - real-time sections and signals: handlers that come at any instruction,
+ * with sections of their own or with everything blocked, and SIGSYS, which is the guard's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,6 +161,93 @@ static void no_fault_is_lost_where_signals_come(void **state)
 	munmap((void *)(uintptr_t)pages, SECTIONS * 4096);
 }
 
+/* --- SIGSYS ---------------------------------------------------------------------------------- */
+
+static void a_thread_that_blocked_everything_is_told_of_all_the_same(void **state)
+{
+	sigset_t all, was;
+
+	(void)state;
+	NEEDS_THE_KERNEL();
+	sigfillset(&all);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &all, &was), 0);
+	quoit_rt_enter();
+	(void)raw_call(SYS_getppid, 0, 0);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &all, NULL), 0); /* and in a section */
+	(void)raw_call(SYS_getppid, 0, 0);
+	quoit_rt_exit();
+	assert_int_equal(pthread_sigmask(SIG_SETMASK, &was, NULL), 0);
+	assert_int_equal(breaches_of(QUOIT_BREACH_KERNEL), 3);
+}
+
+/* And goes on to be told of. */
+static void a_program_that_ignores_sigsys_is_not_ended_by_one(void **state)
+{
+	struct sigaction ignored = {.sa_handler = SIG_IGN}, was;
+	const pid_t me = gettid();
+
+	(void)state;
+	NEEDS_THE_KERNEL();
+	assert_int_equal(sigaction(SIGSYS, &ignored, &was), 0);
+	quoit_rt_enter();
+	(void)raw_call(SYS_tkill, me, SIGSYS);
+	(void)raw_call(SYS_getppid, 0, 0);
+	quoit_rt_exit();
+	assert_int_equal(sigaction(SIGSYS, &was, NULL), 0);
+	assert_int_equal(breaches_of(QUOIT_BREACH_KERNEL), 2);
+}
+
+static sigset_t blocked_meanwhile;
+
+static void look_what_is_blocked(int signal)
+{
+	(void)signal;
+	(void)pthread_sigmask(SIG_BLOCK, NULL, &blocked_meanwhile);
+}
+
+static void whoever_had_sigsys_is_called_under_the_mask_it_asked_for(void **state)
+{
+	struct sigaction mine = {.sa_handler = look_what_is_blocked}, was;
+	sigset_t now;
+
+	(void)state;
+	sigaddset(&mine.sa_mask, SIGUSR2);
+	sigemptyset(&blocked_meanwhile);
+	assert_int_equal(sigaction(SIGSYS, &mine, &was), 0);
+	quoit_rt_enter();
+	quoit_rt_exit();
+	assert_int_equal(raise(SIGSYS), 0);
+	assert_int_equal(sigaction(SIGSYS, &was, NULL), 0);
+	assert_true(sigismember(&blocked_meanwhile, SIGUSR2));
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &now), 0);
+	assert_false(sigismember(&now, SIGUSR2));
+}
+
+/* --- the stack of handlers ------------------------------------------------------------------- */
+
+/* The guard's own handler stands on the first while this is asked for. */
+static void a_stack_for_signals_may_be_exchanged_in_a_section(void **state)
+{
+	static char bytes[2][64 << 10];
+	const stack_t first = {.ss_sp = bytes[0], .ss_size = sizeof(bytes[0])};
+	const stack_t second = {.ss_sp = bytes[1], .ss_size = sizeof(bytes[1])};
+	const stack_t small = {.ss_sp = bytes[1], .ss_size = 16};
+	stack_t was, found;
+
+	(void)state;
+	assert_int_equal(sigaltstack(&first, &was), 0);
+	quoit_rt_enter();
+	assert_int_equal(sigaltstack(&small, NULL), -1);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(sigaltstack(&second, &found), 0);
+	quoit_rt_exit();
+	assert_ptr_equal(found.ss_sp, bytes[0]);
+	assert_int_equal(found.ss_flags, 0); /* who asks does not stand on it */
+	assert_int_equal(breaches(), quoit_rt_guard_sees_kernel() ? 0 : 2);
+	assert_int_equal(sigaltstack(&was, &found), 0);
+	assert_ptr_equal(found.ss_sp, bytes[1]);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, guard_set_up, guard_tear_down)
@@ -168,6 +255,10 @@ int main(void)
 		CASE(a_section_of_a_handler_leaves_those_below_as_they_are),
 		CASE(what_a_section_used_outlives_a_handlers_section),
 		CASE(no_fault_is_lost_where_signals_come),
+		CASE(a_thread_that_blocked_everything_is_told_of_all_the_same),
+		CASE(a_program_that_ignores_sigsys_is_not_ended_by_one),
+		CASE(whoever_had_sigsys_is_called_under_the_mask_it_asked_for),
+		CASE(a_stack_for_signals_may_be_exchanged_in_a_section),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
