@@ -22,7 +22,8 @@
  *     thread, and they are looked at when the section ends, or a hole begins.
  *
  * SIGSYS: at each step of a thread it is unblocked, and must stay so in a section, because Linux
- * kills who is sent one and has it blocked, as who is in a handler that blocks it. Its
+ * kills who is sent one and has it blocked. sigaction() leaves it out of the masks of handlers; who
+ * hands such a mask to the kernel by another way (ThreadSanitizer does) must do so, too. Its
  * handler is the guard's from each section's beginning on. Whatever the last section found there is
  * called for what is not the guard's, under its own mask; its SA_NODEFER and SA_RESETHAND are not
  * looked at, and if it was exchanged for the guard's own since then, nobody notices.
@@ -66,7 +67,10 @@ typedef void (*quoit_breach_fn)(const struct quoit_breach_info *info, void *ctx)
 
 #define QUOIT_RT_PERMITTED_MOST 16
 
-/* Zero means the default everywhere. */
+/*
+ * Zero means the default everywhere. A system call is permitted by whatever way: an instruction,
+ * syscall(2), or a function of libc that is nothing else (read(), close(); open() is SYS_openat).
+ */
 struct quoit_rt_guard_options {
 	bool goes_on;	     /* count breaches, and do what was asked for; default: abort */
 	bool ignores_faults; /* page faults are none: for memory that cannot be locked */
@@ -74,7 +78,7 @@ struct quoit_rt_guard_options {
 	quoit_breach_fn
 		report; /* told of each; default: lines on stderr if it aborts, or nothing */
 	void *ctx;
-	const long *permitted; /* numbers of system calls that are none, as by syscall(2); copied */
+	const long *permitted; /* numbers of system calls that are none; copied */
 	size_t permitted_count;
 };
 

@@ -57,9 +57,15 @@ static struct {
 	thrd_t thrd;
 	int thrd_result;
 	sem_t sem;
+	pthread_spinlock_t spin;
+	pthread_once_t once;
+	once_flag flag;
+	int onces;
+	struct sigaction action;
+	size_t block_bytes;
 	sigset_t signals;
 	int null, zero, epoll, event, pair[2], real_out, real_err; /* descriptors */
-	FILE *in, *out;
+	FILE *in, *out, *lines;
 	void *block, *other, *pages, *program_break;
 	eventfd_t value;
 	bool joined, joined_thrd, waking;
@@ -96,6 +102,7 @@ static void open_locks(void)
 	pthread_rwlock_init(&with.rwlock, NULL);
 	pthread_barrier_init(&with.barrier, NULL, 1);
 	sem_init(&with.sem, 0, 1);
+	pthread_spin_init(&with.spin, PTHREAD_PROCESS_PRIVATE);
 	assert_int_equal(mtx_init(&with.mtx, mtx_timed), thrd_success);
 	assert_int_equal(mtx_init(&with.held_mtx, mtx_plain), thrd_success);
 	assert_int_equal(cnd_init(&with.cnd), thrd_success);
@@ -117,8 +124,9 @@ static void open_files(void)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, with.pair), 0);
 	with.in = fopen("/dev/zero", "r");
 	with.out = fopen("/dev/null", "w");
+	with.lines = fmemopen((void *)(uintptr_t) "line\nline\n", 10, "r");
 	assert_true(with.null >= 0 && with.zero >= 0 && with.epoll >= 0 && with.event >= 0);
-	assert_true(with.in && with.out);
+	assert_true(with.in && with.out && with.lines);
 	fflush(stdout);
 	fflush(stderr);
 	with.real_out = dup(1);
@@ -137,6 +145,7 @@ static void open_all(void)
 	sigemptyset(&with.signals);
 	sigaddset(&with.signals, SIGUSR2);
 	with.block = malloc(16);
+	with.block_bytes = 16;
 	with.program_break = sbrk(0);
 	with.pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(with.block && with.pages != MAP_FAILED);
@@ -157,6 +166,7 @@ static void close_files(void)
 			close(fds[i]);
 	if (with.in)
 		fclose(with.in);
+	fclose(with.lines);
 	if (with.out)
 		fclose(with.out);
 }
@@ -320,6 +330,11 @@ static bool is_over(int r)
 	return !r || r == ETIMEDOUT;
 }
 
+static void count_once(void)
+{
+	with.onces++;
+}
+
 /* Waiting, although none of them has to. */
 CASE(pthread_mutex_lock, int, (pthread_mutex_t *), (&with.mutex), !r)
 CASE(pthread_mutex_timedlock, int, (pthread_mutex_t *, const struct timespec *),
@@ -334,13 +349,30 @@ CASE(pthread_cond_clockwait, int,
      (&with.cond, &with.held, CLOCK_MONOTONIC, &with.past), is_over(r))
 CASE(pthread_rwlock_rdlock, int, (pthread_rwlock_t *), (&with.rwlock), !r)
 CASE(pthread_rwlock_wrlock, int, (pthread_rwlock_t *), (&with.rwlock), !r)
+CASE(pthread_rwlock_timedrdlock, int, (pthread_rwlock_t *, const struct timespec *),
+     (&with.rwlock, &with.past), !r)
+CASE(pthread_rwlock_timedwrlock, int, (pthread_rwlock_t *, const struct timespec *),
+     (&with.rwlock, &with.past), !r)
+CASE(pthread_rwlock_clockrdlock, int, (pthread_rwlock_t *, clockid_t, const struct timespec *),
+     (&with.rwlock, CLOCK_MONOTONIC, &with.past), !r)
+CASE(pthread_rwlock_clockwrlock, int, (pthread_rwlock_t *, clockid_t, const struct timespec *),
+     (&with.rwlock, CLOCK_MONOTONIC, &with.past), !r)
+CASE(pthread_spin_lock, int, (pthread_spinlock_t *), (&with.spin),
+     !r && !pthread_spin_unlock(&with.spin))
+CASE(pthread_once, int, (pthread_once_t *, void (*)(void)), (&with.once, count_once),
+     !r && with.onces == 1)
+CASE_VOID(call_once, (once_flag *, void (*)(void)), (&with.flag, count_once), with.onces == 1)
 CASE(pthread_barrier_wait, int, (pthread_barrier_t *), (&with.barrier),
      r == PTHREAD_BARRIER_SERIAL_THREAD)
 CASE(pthread_join, int, (pthread_t, void **), (with.thread, NULL), is_ended(r))
 CASE(pthread_timedjoin_np, int, (pthread_t, void **, const struct timespec *),
      (with.thread, NULL, &with.far), is_ended(r))
+CASE(pthread_clockjoin_np, int, (pthread_t, void **, clockid_t, const struct timespec *),
+     (with.thread, NULL, CLOCK_REALTIME, &with.far), is_ended(r))
 CASE(sem_wait, int, (sem_t *), (&with.sem), !r)
 CASE(sem_timedwait, int, (sem_t *, const struct timespec *), (&with.sem, &with.past), !r)
+CASE(sem_clockwait, int, (sem_t *, clockid_t, const struct timespec *),
+     (&with.sem, CLOCK_MONOTONIC, &with.past), !r)
 CASE(mtx_lock, int, (mtx_t *), (&with.mtx), r == thrd_success)
 CASE(mtx_timedlock, int, (mtx_t *, const struct timespec *), (&with.mtx, &with.past),
      r == thrd_success)
@@ -391,11 +423,34 @@ CASE(putchar, int, (int), ('x'), r == 'x')
 CASE(fputs, int, (const char *, FILE *), ("x", with.out), r >= 0)
 CASE(fputc, int, (int, FILE *), ('x', with.out), r == 'x')
 CASE(putc, int, (int, FILE *), ('x', with.out), r == 'x')
+CASE(putchar_unlocked, int, (int), ('x'), r == 'x')
+CASE(fputs_unlocked, int, (const char *, FILE *), ("x", with.out), r >= 0)
+CASE(fputc_unlocked, int, (int, FILE *), ('x', with.out), r == 'x')
+CASE(putc_unlocked, int, (int, FILE *), ('x', with.out), r == 'x')
+CASE(fwrite_unlocked, size_t, (const void *, size_t, size_t, FILE *), ("x", 1, 1, with.out), r == 1)
+CASE_VOID(flockfile, (FILE *), (with.out), (funlockfile(with.out), true))
 CASE(fwrite, size_t, (const void *, size_t, size_t, FILE *), ("x", 1, 1, with.out), r == 1)
 CASE(fread, size_t, (void *, size_t, size_t, FILE *), (with.bytes, 1, 8, with.in), r == 8)
 CASE(fgets, char *, (char *, int, FILE *), (with.bytes, 8, with.in), r == with.bytes)
 CASE(fgetc, int, (FILE *), (with.in), r == 0)
 CASE(getc, int, (FILE *), (with.in), r == 0)
+CASE(__fread_chk, size_t, (void *, size_t, size_t, size_t, FILE *), (with.bytes, 8, 1, 8, with.in),
+     r == 8)
+CASE(fread_unlocked, size_t, (void *, size_t, size_t, FILE *), (with.bytes, 1, 8, with.in), r == 8)
+CASE(__fgets_chk, char *, (char *, size_t, int, FILE *), (with.bytes, 8, 8, with.in),
+     r == with.bytes)
+CASE(fgets_unlocked, char *, (char *, int, FILE *), (with.bytes, 8, with.in), r == with.bytes)
+CASE(fgetc_unlocked, int, (FILE *), (with.in), r == 0)
+CASE(getc_unlocked, int, (FILE *), (with.in), r == 0)
+CASE(getline, ssize_t, (void **, size_t *, FILE *), (&with.block, &with.block_bytes, with.lines),
+     r == 5)
+CASE(getdelim, ssize_t, (void **, size_t *, int, FILE *),
+     (&with.block, &with.block_bytes, 'n', with.lines), r == 3)
+CASE(ungetc, int, (int, FILE *), ('x', with.in), r == 'x')
+CASE(fseek, int, (FILE *, long, int), (with.lines, 5, SEEK_SET), !r && ftell(with.lines) == 5)
+CASE(fseeko, int, (FILE *, off_t, int), (with.lines, 5, SEEK_SET), !r && ftell(with.lines) == 5)
+CASE_VOID(rewind, (FILE *), (with.lines), ftell(with.lines) == 0)
+CASE(setvbuf, int, (FILE *, char *, int, size_t), (with.out, NULL, _IONBF, 0), !r)
 CASE(fopen, FILE *, (const char *, const char *), ("/dev/null", "r"), closed(r))
 CASE(fopen64, FILE *, (const char *, const char *), ("/dev/null", "r"), closed(r))
 CASE(fclose, int, (FILE *), (with.out), (with.out = NULL, !r))
@@ -449,6 +504,8 @@ CASE(mprotect, int, (void *, size_t, int), (with.pages, 4096, PROT_READ), !r)
 CASE(madvise, int, (void *, size_t, int), (with.pages, 4096, MADV_NORMAL), !r)
 CASE(prctl, int, (int, ...), (PR_GET_DUMPABLE), r >= 0)
 CASE(syscall, long, (long, ...), (SYS_getppid), r > 0)
+CASE(sigaction, int, (int, const struct sigaction *, struct sigaction *),
+     (SIGUSR2, NULL, &with.action), !r && !with.action.sa_handler)
 
 /* --- all of them ----------------------------------------------------------------------------- */
 
@@ -463,15 +520,15 @@ static const struct one *find(const char *name)
 static const struct quoit_rt_guard_options only_calls = {.ignores_faults = true,
 							 .ignores_sleeps = true};
 
-/* Run it, and say how often something was caught. */
-static unsigned run(const struct one *one, bool inside)
+/* Run it at that address, and say how often something was caught. */
+static unsigned run_at(void *address, const struct one *one, bool inside,
+		       struct quoit_rt_guard_options options)
 {
-	void *const address = dlsym(RTLD_DEFAULT, one->name);
 	bool right;
 
 	if (!address)
 		fail_msg("%s is nowhere", one->name);
-	count_breaches_with(only_calls);
+	count_breaches_with(options);
 	open_all();
 	in_section = inside;
 	errno = 0;
@@ -481,6 +538,11 @@ static unsigned run(const struct one *one, bool inside)
 	if (!right)
 		fail_msg("%s does not do what it should", one->name);
 	return told.times;
+}
+
+static unsigned run(const struct one *one, bool inside)
+{
+	return run_at(dlsym(RTLD_DEFAULT, one->name), one, inside, only_calls);
 }
 
 static void each_double_is_caught_in_a_section_and_does_its_work(void **state)
@@ -513,6 +575,45 @@ static void outside_of_a_section_none_is_caught_and_each_does_its_work(void **st
 			fail_msg("%s was caught", at->name);
 }
 
+/* Those that are one system call, whose number the kernel knows. */
+static const char *const single[] = {
+	"mmap",	     "mmap64",	     "munmap",	   "mremap",	  "nanosleep",	"clock_nanosleep",
+	"usleep",    "sleep",	     "thrd_sleep", "sched_yield", "poll",	"__poll_chk",
+	"ppoll",     "__ppoll_chk",  "select",	   "pselect",	  "epoll_wait", "epoll_pwait",
+	"epoll_ctl", "sigtimedwait", "waitpid",	   "read",	  "__read_chk", "eventfd_read",
+	"pread",     "pread64",	     "readv",	   "write",	  "pwrite",	"eventfd_write",
+	"pwrite64",  "writev",	     "open",	   "open64",	  "openat",	"openat64",
+	"close",     "fcntl",	     "fcntl64",	   "ioctl",	  "fsync",	"fdatasync",
+	"send",	     "sendto",	     "sendmsg",	   "recv",	  "__recv_chk", "recvfrom",
+	"recvmsg",   "connect",	     "accept",	   "accept4",	  "mprotect",	"madvise",
+	"prctl",     "sigaction",    "syscall",	   "fork",
+};
+
+static void a_double_of_a_permitted_system_call_is_none(void **state)
+{
+	struct quoit_rt_guard_options options = only_calls;
+	struct quoit_rt_guard_counts counts;
+	long number;
+
+	(void)state;
+	NEEDS_THE_KERNEL();
+	options.permitted = &number;
+	options.permitted_count = 1;
+	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
+		const struct one *const one = find(single[i]);
+
+		assert_non_null(one);
+		/* What is behind the double, so that the kernel tells. */
+		if (run_at(dlsym(RTLD_NEXT, one->name), one, true, only_calls) != 1)
+			fail_msg("%s is %u system calls", one->name, told.times);
+		number = told.last.system_call;
+		if (run_at(dlsym(RTLD_DEFAULT, one->name), one, true, options))
+			fail_msg("%s is not %ld for the guard", one->name, number);
+		quoit_rt_guard_read(&counts);
+		assert_int_equal(counts.permitted, 1);
+	}
+}
+
 /* What a library calls for itself comes by the doubles, too. */
 static void what_libc_allocates_by_itself_is_caught(void **state)
 {
@@ -536,6 +637,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_double_is_caught_in_a_section_and_does_its_work),
 		cmocka_unit_test(outside_of_a_section_none_is_caught_and_each_does_its_work),
+		cmocka_unit_test(a_double_of_a_permitted_system_call_is_none),
 		cmocka_unit_test(what_libc_allocates_by_itself_is_caught),
 	};
 

@@ -33,6 +33,12 @@ static volatile char *fresh_memory(size_t pages)
 	return at;
 }
 
+static void just_listen(int signal)
+{
+	(void)signal;
+	heard++;
+}
+
 static void empty_section(int signal)
 {
 	(void)signal;
@@ -41,11 +47,13 @@ static void empty_section(int signal)
 	heard++;
 }
 
-static void set_handler(int signal, void (*handler)(int))
+static void set_handler(int signal, void (*handler)(int), bool blocks_all)
 {
 	struct sigaction action = {.sa_handler = handler};
 
 	heard = 0;
+	if (blocks_all)
+		sigfillset(&action.sa_mask);
 	assert_int_equal(sigaction(signal, &action, NULL), 0);
 }
 
@@ -79,7 +87,7 @@ static inline void step_off(void)
 static void a_section_of_a_handler_leaves_those_below_as_they_are(void **state)
 {
 	(void)state;
-	set_handler(SIGTRAP, empty_section);
+	set_handler(SIGTRAP, empty_section, false);
 	count_breaches_with((struct quoit_rt_guard_options){.ignores_faults = true});
 	step_on();
 	quoit_rt_enter();
@@ -109,7 +117,7 @@ static void what_a_section_used_outlives_a_handlers_section(void **state)
 	volatile char *const pages = fresh_memory(TOUCHED);
 
 	(void)state;
-	set_handler(SIGTRAP, empty_section);
+	set_handler(SIGTRAP, empty_section, false);
 	quoit_rt_enter();
 	for (size_t i = 0; i < TOUCHED; i++)
 		pages[i * 4096] = 1;
@@ -145,7 +153,7 @@ static void no_fault_is_lost_where_signals_come(void **state)
 
 	(void)state;
 	count_breaches_with((struct quoit_rt_guard_options){.ignores_sleeps = true});
-	set_handler(SIGUSR1, empty_section);
+	set_handler(SIGUSR1, empty_section, false);
 	assert_int_equal(pthread_create(&thread, NULL, knocker_worker, &k), 0);
 	while (!heard)
 		quoit_relax();
@@ -159,6 +167,32 @@ static void no_fault_is_lost_where_signals_come(void **state)
 	assert_in_range(breaches_of(QUOIT_BREACH_FAULTS), SECTIONS, 2 * SECTIONS);
 	assert_int_equal(breaches(), 0);
 	munmap((void *)(uintptr_t)pages, SECTIONS * 4096);
+}
+
+static void *knock_once(void *arg)
+{
+	return (void *)(intptr_t)pthread_kill(*(pthread_t *)arg, SIGUSR1);
+}
+
+/* Its return is a system call, of which the kernel would tell by a signal that is blocked then. */
+static void a_handler_that_blocks_all_signals_may_interrupt_a_section(void **state)
+{
+	pthread_t me = pthread_self(), thread;
+	void *rc = NULL;
+
+	(void)state;
+	count_breaches_with((struct quoit_rt_guard_options){.ignores_sleeps = true});
+	set_handler(SIGUSR1, just_listen, true);
+	quoit_rt_enter();
+	quoit_rt_allow_begin();
+	assert_int_equal(pthread_create(&thread, NULL, knock_once, &me), 0);
+	quoit_rt_allow_end();
+	while (!heard)
+		quoit_relax();
+	quoit_rt_exit();
+	assert_int_equal(pthread_join(thread, &rc), 0);
+	assert_null(rc);
+	assert_int_equal(breaches(), 0);
 }
 
 /* --- SIGSYS ---------------------------------------------------------------------------------- */
@@ -255,6 +289,7 @@ int main(void)
 		CASE(a_section_of_a_handler_leaves_those_below_as_they_are),
 		CASE(what_a_section_used_outlives_a_handlers_section),
 		CASE(no_fault_is_lost_where_signals_come),
+		CASE(a_handler_that_blocks_all_signals_may_interrupt_a_section),
 		CASE(a_thread_that_blocked_everything_is_told_of_all_the_same),
 		CASE(a_program_that_ignores_sigsys_is_not_ended_by_one),
 		CASE(whoever_had_sigsys_is_called_under_the_mask_it_asked_for),
