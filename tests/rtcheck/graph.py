@@ -128,7 +128,7 @@ class Instructions:
                 continue
             found = RELOCATION.match(line)
             if found and function:
-                self.relocation(function, last, found[2])
+                self.relocation(function, last, found[1], found[2])
         self.resolve()
 
     def instruction(self, function, text):
@@ -153,14 +153,15 @@ class Instructions:
         if all(title != known for known, _ in function.calls):
             function.calls.append((title, ''))
 
-    def relocation(self, function, text, what):
+    def relocation(self, function, text, kind, what):
         """Where an instruction leads that the linker will complete."""
         bare = PREFIX.sub('', text)
-        if not re.match(r'(call|jmp|j[a-z]+)\s', bare):
-            return
+        pointer = re.match(r'(call|jmp)\s+\*', bare)
+        if not re.match(r'(call|jmp|j[a-z]+)\s', bare) or (pointer and 'GOTPC' not in kind):
+            return  # of a pointer in a variable only the variable has a name
         found = re.match(r'([^+-]+)(?:([+-])0x([0-9a-f]+))?$', what)
         offset = int(found[3] or '0', 16) * (-1 if found[2] == '-' else 1)
-        if re.match(r'(call|jmp)\s+\*', bare):  # by way of the table of addresses: it has a name
+        if pointer:  # by way of the table of addresses: it has a name
             (function.typed if 'notrack' in text else function.untyped).pop()
         if found[1].startswith('.text'):
             self.pending.append((function, found[1], offset + 4))
