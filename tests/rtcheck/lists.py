@@ -93,7 +93,6 @@ class Exits:
         self.by_callee = {}
         self.all = []
         self.sites = {}  # (caller, callee) -> places, from the graph of the source
-        self.places = set()  # (callee, place) of all calls in the source
 
     def read(self, path):
         """Take in a file."""
@@ -110,8 +109,6 @@ class Exits:
         for function in graph.values():
             for callee, where in function.calls:
                 name = base_name(callee)
-                if where:
-                    self.places.add((name, where))
                 if where and name in self.by_callee:
                     self.sites.setdefault((function.name, name), set()).add(where)
 

@@ -18,6 +18,7 @@ stale      an exit or an excuse that nothing needs
 mark       a mark that stands on no function, on one without code, or names an exit there is not
 """
 from collections import deque
+from functools import cached_property
 
 from graph import INDIRECT, base_name
 from lists import denied, plain
@@ -53,9 +54,10 @@ class Violation:
 class Walk:
     """
     From one root along all calls that a promise covers: first through the source, and then, with
-    that walk as a guide, through what is shipped. A call that stands in the source is judged there:
-    here it may be inlined far behind an exit. What the compiler has added, and what instructions
-    do, is judged in the second walk.
+    that walk as a guide, through what is shipped. A call that the source has behind an exit is left
+    alone there, be it inlined before it. All others are judged in the second walk, too: what the
+    compiler has added, what it has made of a pointer that it could see through, and what
+    instructions do.
     """
 
     def __init__(self, checker, graph, root, promise, word, guide=None):
@@ -66,6 +68,7 @@ class Walk:
         self.word = word
         self.guide = guide
         self.crossed = set()  # (callee, place) that were followed or judged
+        self.left = set()  # (title, place) of the exits that were taken
         self.allowed = promise.unless.get(word, set())
         self.came = {root: None}  # title -> (caller, place)
         self.found = []
@@ -105,14 +108,16 @@ class Walk:
     def follows(self, function, callee, where):
         """Is the callee ours, and on this side of every exit? Judges it if not."""
         name = base_name(callee)
-        if self.guide and (name, where) in self.checker.exits.places:
-            return (name, where) in self.guide.crossed and callee in self.graph
+        known = self.guide and self.guide.says(name, where)
+        if known is not None:
+            return known and callee in self.graph
         taken = self.checker.exits.match(self.word, function, callee, where)
         if taken:
             if taken.name not in self.allowed and taken.name != 'always':
                 self.breaks('exit', function.title, f'it leaves by "{taken.name}", which its mark '
                             'does not name', (name, where))
             self.checker.exits_used.add((self.promise.name, self.word, taken.name))
+            self.left.add((callee, where))
             return False
         self.crossed.add((name, where))
         if callee in self.graph:
@@ -125,6 +130,24 @@ class Walk:
                 self.breaks(rule, function.title, f'it can reach {plain(callee)}{cure}',
                             (plain(callee), where))
         return False
+
+    @cached_property
+    def behind_exits(self):
+        """The calls at the exits that this walk took, and all that can be reached from there."""
+        calls, seen, queue = set(), set(), list(self.left)
+        while queue:
+            callee, where = queue.pop()
+            calls.add((base_name(callee), where))
+            if callee in self.graph and callee not in seen:
+                seen.add(callee)
+                queue += self.graph[callee].calls
+        return calls
+
+    def says(self, name, where):
+        """Did it go along this call, or leave it behind an exit? None if it did neither."""
+        if (name, where) in self.crossed:
+            return True
+        return False if (name, where) in self.behind_exits else None
 
     def look_inside(self, function):
         """What a function's own code does."""
@@ -173,9 +196,9 @@ class Walk:
 
     def inside(self, title, callee, where):
         """Does the walk go along this edge?"""
-        name = base_name(callee)
-        if self.guide and (name, where) in self.checker.exits.places:
-            return (name, where) in self.guide.crossed
+        known = self.guide and self.guide.says(base_name(callee), where)
+        if known is not None:
+            return known
         return not self.checker.exits.match(self.word, self.graph[title], callee, where)
 
     def cycle(self, titles, where):
