@@ -170,10 +170,10 @@ QUOIT_MUST_CHECK int quoit_loop_run_until(struct quoit_loop *loop, bool (*done)(
  * Cost: always one write(2), whether the loop sleeps or not: not for real-time handlers, which
  * leave it to a task.
  */
-QUOIT_RT_UNLESS(armed) void quoit_loop_stop(struct quoit_loop *loop);
+void quoit_loop_stop(struct quoit_loop *loop);
 
 /* Wake the loop, so that it makes a turn. Thread, cost: the same. */
-QUOIT_RT_UNLESS(armed) void quoit_loop_wake(struct quoit_loop *loop);
+void quoit_loop_wake(struct quoit_loop *loop);
 
 /* --- on an application's ring ---------------------------------------------------------------- */
 

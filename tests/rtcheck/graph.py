@@ -28,9 +28,14 @@ TARGET = re.compile(r'^(?:call|jmp|j[a-z]+)\s+[0-9a-f]+ <([^>+]+)(\+0x[0-9a-f]+)
 PREFIX = re.compile(r'^(?:(?:bnd|notrack|data16|rex\.\w+|cs|ds)\s+)*')
 
 
+def in_source(title):
+    """The title in the source, also of what the compiler has cloned or split."""
+    return CLONE.sub('', title)
+
+
 def base_name(title):
-    """The name in the source: without its unit, and of what the compiler has cloned or split."""
-    return CLONE.sub('', title.rsplit(':', 1)[-1])
+    """The name in the source, without its unit."""
+    return in_source(title.rsplit(':', 1)[-1])
 
 
 def place(label):

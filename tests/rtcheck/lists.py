@@ -6,7 +6,7 @@ functions of libc that somebody has vouched for (externs.txt), and names that ar
 Entries of exits.txt:   PROMISE NAME [CALLER ->] CALLEE : REASON
     PROMISE is rt, waitfree or any, with a `?` if not every configuration has the edge. NAME is what
     a mark says after `unless`, or `always`. With a caller the edge is what that function calls in
-    the source, wherever it is inlined.
+    the source, wherever it is inlined. SOURCE.c:CALLEE is the static function of that source.
 Entries of externs.txt:  FUNCTION BYTES : REASON
     BYTES is the stack that it is allowed.
 
@@ -16,7 +16,7 @@ An entry that nothing needs is a violation itself.
 """
 import re
 
-from graph import base_name
+from graph import base_name, in_source
 
 BAD = {
     'alloc': r'malloc|calloc|realloc|reallocarray|free|aligned_alloc|posix_memalign|memalign|'
@@ -108,14 +108,17 @@ class Exits:
         """Where each function of the source calls what: it may be inlined elsewhere."""
         for function in graph.values():
             for callee, where in function.calls:
-                name = base_name(callee)
-                if where and name in self.by_callee:
-                    self.sites.setdefault((function.name, name), set()).add(where)
+                for entry in self.called(callee) if where else ():
+                    self.sites.setdefault((function.name, entry.callee), set()).add(where)
+
+    def called(self, callee):
+        """Entries for a function, by its name or with its source."""
+        return self.by_callee.get(base_name(callee), []) + self.by_callee.get(in_source(callee), [])
 
     def match(self, word, function, callee, where):
         """The exit that this edge is for a promise, or None."""
         promise = {'rt': 'rt', 'no-block': 'rt', 'waitfree': 'waitfree'}.get(word, 'any')
-        for entry in self.by_callee.get(base_name(callee), ()):
+        for entry in self.called(callee):
             if entry.promise not in (promise, 'any'):
                 continue
             if entry.caller in (None, function.name) or \
