@@ -87,4 +87,13 @@ echo 'void elsewhere(void *data) { (void)data; }' >"$tmp/elsewhere.c"
 rtcheck --work "$work" "$tmp/one.c" "$tmp/elsewhere.c" |
 	grep -q '^ok - 1 function keeps its promises$'
 verdict "a function of another source is looked at if that is named, too"
+
+# A header with a mark, in the source of its function with one more, and in a third file's eyes.
+printf '%s\n' '#include <quoit/numa/realtime.h>' 'QUOIT_RT void both(void *data);' >"$tmp/both.h"
+printf '%s\n' '#include <stdlib.h>' '#include "both.h"' 'void *last;' \
+	'QUOIT_NO_ALLOC void both(void *data) { last = data ? data : malloc(8); }' >"$tmp/both.c"
+printf '%s\n' '#include "both.h"' 'QUOIT_RT void third(void) { both(0); }' >"$tmp/third.c"
+tells "1 of 1 functions break their promises" "$tmp/both.c"
+tells "2 of 2 functions break their promises" "$tmp/third.c" "$tmp/both.c"
+tells "mark: both (rt): it has no code that could be looked at: name its source" "$tmp/third.c"
 exit $wrong

@@ -4,7 +4,7 @@
 rtcheck.py - holds the call graph and the instructions of marked functions against their promises.
 
     rtcheck.py [OPTIONS]               the library: every mark in a public header
-    rtcheck.py [OPTIONS] FILE.c ...    the marked functions of these sources, on top of the library
+    rtcheck.py [OPTIONS] FILE.c ...    what these sources and their headers mark, on top of that
     rtcheck.py [OPTIONS] --self-test   the library, and then tests/rtcheck/must_fail and must_pass
 
     --flags FILE     the compiler's command (build/release/flags)
@@ -92,12 +92,24 @@ class Checker:
         for unit in self.units:
             for place in unit.wrong:
                 self.take(Violation('mark', None, [(place, place)], 'it stands on no function'))
-            for promise in unit.marks.values():
-                self.judge(unit, promise)
+        for unit, promise in self.promises():
+            self.judge(unit, promise)
         for unit in self.units:
             for given in unit.given:
                 self.judge_pointer(unit, *given)
         return self
+
+    def promises(self):
+        """
+        [(unit, promise)], each function once: the units that see a mark in a header may say
+        different things of it, and only one of them may have its code.
+        """
+        once = {}
+        for unit in self.units:
+            for promise in unit.marks.values():
+                title = self.title(unit, promise.name, self.source) or promise.name
+                once.setdefault(title, (unit, promise))[1].merge(promise)
+        return once.values()
 
     def title(self, unit, name, graph):
         """The key of a function as this unit knows it."""
@@ -109,7 +121,8 @@ class Checker:
         places = [(g, self.title(unit, promise.name, g)) for g in (self.source, self.shipped)]
         if any(title is None for _, title in places):
             self.take(Violation('mark', promise, [(promise.name, promise.where)],
-                                'it has no code that could be looked at'))
+                                'it has no code that could be looked at: name its source in F, '
+                                'too'))
             return
         self.roots.append(promise)
         for word in ORDER:
@@ -149,7 +162,7 @@ class Checker:
             return
         title = self.title(unit, function, self.source) if function else None
         walk = self.reached.get(title)
-        asked = unit.marked and not unit.every  # one of FILE.c
+        asked = unit.others  # it is one of FILE.c
         if walk or (kept and asked) or not function:
             chain = walk.chain(title) if walk else [(function or 'file scope', where)]
             self.take(Violation('handler', walk.promise if walk else None, chain + [(what, where)],
@@ -190,7 +203,7 @@ class Checker:
 
     def verdict(self):
         """All of it in one line."""
-        number = len(self.roots)
+        number = len({(p.name, p.where) for p in self.roots})
         if not self.violations:
             keep = 'function keeps its promises' if number == 1 else 'functions keep their promises'
             return f'{"ok" if number else "not ok"} - {number} {keep}'
@@ -227,7 +240,7 @@ def self_test(compiler, library, folder):
     and one of must_pass none. NAME.exits beside NAME.c is a list of exits of its own.
     """
     paths = sorted(glob.glob(os.path.join(HERE, folder, '*.c')))
-    units = [Unit(path, marked=True) for path in paths]
+    units = [Unit(path, True, library.known) for path in paths]
     compiler.compile_all(units)
     right = 0
     for unit in units:
@@ -322,10 +335,10 @@ def main():
         print(f'skip - the promises of functions: {why}')
         return 77
     lists = [os.path.join(HERE, 'exits.txt')] + options.exits
-    roots = Unit(os.path.join(HERE, 'roots.c'), marked=True, every=True)
+    roots = Unit(os.path.join(HERE, 'roots.c'), marked=True)
     checker = library = check(compiler, lists, [roots])
     if options.files:
-        units = [Unit(os.path.relpath(path), marked=True) for path in options.files]
+        units = [Unit(os.path.relpath(path), True, library.known) for path in options.files]
         checker = check(compiler, lists, units, library)
         if refuse_unmarked(units):
             return 2

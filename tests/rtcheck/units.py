@@ -32,12 +32,12 @@ PLACE = re.compile(r'^([^:\s]+):(\d+):(\d+): (?:warning|note)')
 class Unit:
     """One source and what the compiler said of it."""
 
-    def __init__(self, path, marked=False, every=False):
+    def __init__(self, path, marked=False, others=None):
         self.path = path
         self.marked = marked  # look for marks
-        self.every = every  # those of the headers, too
+        self.others = others or {}  # marks of the library, which are judged with it
         self.input = path
-        self.marks = {}  # to be judged
+        self.marks = {}  # to be judged, those of its own headers among them
         self.known = {}  # all that its text has
         self.wrong = []
         self.files = {}  # 'O0' and 'O3' -> path without suffix
@@ -80,10 +80,8 @@ class Compiler:
         """Preprocess it, and write a source that has its marked static functions emitted."""
         text = self.run(self.written + ADDED[:1] + ['-E', unit.path]).stdout
         unit.known, unit.wrong = read_marks(text)
-        unit.marks = unit.known
-        if not unit.every:
-            unit.marks = {n: m for n, m in unit.marks.items()
-                          if m.where.rsplit(':', 1)[0] == unit.path}
+        unit.marks = {n: m for n, m in unit.known.items()
+                      if n not in unit.others or unit.others[n].where != m.where}
         names = [n for n, m in sorted(unit.marks.items()) if m.static]
         if not names:
             return
