@@ -29,7 +29,7 @@ import sys
 from graph import Graph
 from lists import Exits, Externs, denied
 from rules import Stack, Violation, Walk
-from units import Compiler, Library, Unit, add_to_graph
+from units import Compiler, Library, Unit, add_to_graph, read_definitions
 
 HERE = os.path.dirname(os.path.relpath(__file__))
 FLOORS = ('numa', 'rings', 'io', 'runtime')
@@ -47,8 +47,8 @@ class Checker:
             self.exits.read(path)
         self.externs.read(os.path.join(HERE, 'externs.txt'))
         self.units = []
-        self.library = base.library if base else Library(
-            [path for floor in FLOORS for path in sorted(glob.glob(f'{floor}/*.c'))])
+        self.library = base.library.copy() if base else Library(read_definitions(
+            path for floor in FLOORS for path in sorted(glob.glob(f'{floor}/*.c'))))
         self.source = Graph(base.source if base else {})
         self.shipped = Graph(base.shipped if base else {})
         self.known = dict(base.known) if base else {}  # every mark, by name

@@ -167,16 +167,26 @@ def add_to_graph(graph, units, way):
             graph.read_object(unit.files[way] + '.o', unit.titles[way])
 
 
-class Library:
-    """Which of our sources may define what: for those that are needed, and no others."""
+def read_definitions(paths):
+    """name -> those of the sources that may define it."""
+    by_name = {}
+    for path in paths:
+        with open(path, encoding='utf-8') as text:
+            for name in set(DEFINED.findall(text.read())):
+                by_name.setdefault(name, []).append(path)
+    return by_name
 
-    def __init__(self, paths):
-        self.by_name = {}
-        self.taken = set()
-        for path in paths:
-            with open(path, encoding='utf-8') as text:
-                for name in set(DEFINED.findall(text.read())):
-                    self.by_name.setdefault(name, []).append(path)
+
+class Library:
+    """Our sources: those that are needed, and no others."""
+
+    def __init__(self, by_name, taken=()):
+        self.by_name = by_name
+        self.taken = set(taken)
+
+    def copy(self):
+        """For who goes on from here, and is not alone in it."""
+        return Library(self.by_name, self.taken)
 
     def units_for(self, names):
         """Units that may define these, if they are not in already."""
