@@ -166,7 +166,8 @@ class Checker:
         if walk or (kept and asked) or not function:
             chain = walk.chain(title) if walk else [(function or 'file scope', where)]
             self.take(Violation('handler', walk.promise if walk else None, chain + [(what, where)],
-                                'a QUOIT_RT_FN pointer is given what promises nothing'))
+                                'a QUOIT_RT_FN pointer is given, or can be by way of '
+                                'this, what promises nothing'))
 
     def take(self, violation):
         """Note it once, however many roots come there."""

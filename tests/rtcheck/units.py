@@ -22,8 +22,11 @@ FUNCTION = re.compile(r"In function '([^']+)':|At top level:")
 GIVEN = re.compile(r"(?:initialization of|assignment to) '(.*)'\}? from incompatible "
                    r"pointer type '(.*)'\}? \[")
 PASSED = re.compile(r"expected '(.*)'\}? but argument is of type '(.*)'")
+IMPLIED = re.compile(r"implicit conversion from '(.*)'\}? to '(.*)'\}? not permitted in C\+\+")
 RETURNED = re.compile(r"returning '(.*)'\}? from a function with incompatible return "
                       r"type '(.*)'\}? \[")
+PROMISES = '__attribute__((nocf_check))'  # in the name of a type: QUOIT_RT_FN
+SLOT = re.compile(re.escape(PROMISES) + r' \*[^)]')  # more than one: a pointer to it, or an array
 DEFINED = re.compile(r'^[A-Za-z_][^;={}\n]*?\b([A-Za-z_]\w*)\([^;]*?\)\s*\n\{', re.M)
 STATEMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|[;{}]')
 PLACE = re.compile(r'^([^:\s]+):(\d+):(\d+): (?:warning|note)')
@@ -56,7 +59,7 @@ class Compiler:
         self.shipped = self.program + [w for w in words[options:]
                                        if not w.startswith(('-g', '-Werror'))]
         self.written = [w for w in self.shipped if not re.match(r'-[UD]_FORTIFY|-O', w)]
-        self.written += ['-O0', '-Dalways_inline=noinline']
+        self.written += ['-O0', '-Dalways_inline=noinline', '-Wc++-compat']  # void * is any pointer
         self.work = work
         self.jobs = jobs
         self.environment = dict(os.environ, LC_ALL='C')
@@ -127,10 +130,28 @@ def within(path):
     return '/'.join('.up' if part == '..' else part for part in path.lstrip('/').split('/'))
 
 
+def conversion(line):
+    """(type that it becomes, type that it was) of what a message is about."""
+    given = GIVEN.search(line) or PASSED.search(line)
+    if given:
+        return given.groups()
+    given = RETURNED.search(line) or IMPLIED.search(line)
+    return given.groups()[::-1] if given else ('', '')
+
+
+def is_given(into, what):
+    """
+    Is a pointer of a type that promises given what is of none? No function is, be it marked or not.
+    Or may it be later, by way of a pointer to it that has forgotten the promise?
+    """
+    promised, had = into.count(PROMISES), what.count(PROMISES)
+    return promised > had or (promised < had and SLOT.search(what))
+
+
 def given_pointers(messages):
     """
     Where a pointer of a type that promises is given a function: (function, place, exact place, is
-    it stored or returned, or only an argument). No function has such a type, be it marked or not.
+    it stored or returned, or only an argument).
     """
     found, function, at = [], '', ''
     for line in messages.splitlines():
@@ -141,10 +162,7 @@ def given_pointers(messages):
         here = PLACE.match(line)
         if here and ': warning' in line:
             at = here
-        given = GIVEN.search(line) or PASSED.search(line)
-        back = RETURNED.search(line)
-        into, what = (back[2], back[1]) if back else given.groups() if given else ('', '')
-        if at and into.count('nocf_check') > what.count('nocf_check'):
+        if at and is_given(*conversion(line)):
             found.append((function, f'{at[1]}:{at[2]}', f'{at[1]}:{at[2]}:{at[3]}',
                           not PASSED.search(line)))
     return found
