@@ -71,7 +71,10 @@
 /* The same, but for the edges of one kind. */
 #define QUOIT_WAITFREE_UNLESS(exit)
 
-/* At most so many bytes of stack, its own frame included, instead of 1024. */
+/*
+ * At most so many bytes of stack, its own frame included, instead of 1024. What it calls through a
+ * QUOIT_RT_FN takes its own on top, at most 1024 bytes: what may take more is stored in none.
+ */
 #define QUOIT_MAX_STACK(bytes)
 
 /*

@@ -28,7 +28,7 @@ import sys
 
 from graph import Graph
 from lists import Exits, Externs, denied
-from rules import Stack, Violation, Walk
+from rules import Stack, Violation, Walk, unfit_for_pointers
 from units import Compiler, Library, Unit, add_to_graph, read_definitions
 
 HERE = os.path.dirname(os.path.relpath(__file__))
@@ -157,8 +157,8 @@ class Checker:
         be called in real time. One that is kept may be, whoever fills it; what is only an argument
         may do what it likes where nothing is promised.
         """
-        promise = self.known.get(what)
-        if promise and 'rt' in promise.words and promise.unless['rt'] <= {'armed'}:
+        why = unfit_for_pointers(self.known.get(what))
+        if not why:
             return
         title = self.title(unit, function, self.source) if function else None
         walk = self.reached.get(title)
@@ -166,8 +166,7 @@ class Checker:
         if walk or (kept and asked) or not function:
             chain = walk.chain(title) if walk else [(function or 'file scope', where)]
             self.take(Violation('handler', walk.promise if walk else None, chain + [(what, where)],
-                                'a QUOIT_RT_FN pointer is given, or can be by way of '
-                                'this, what promises nothing'))
+                                why))
 
     def take(self, violation):
         """Note it once, however many roots come there."""

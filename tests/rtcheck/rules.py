@@ -9,7 +9,7 @@ print      reaches the output functions of libc           no-alloc, no-block, rt
 unknown    reaches what nobody has vouched for            no-alloc, no-block, rt
 exit       leaves by an edge that its mark does not name  rt, waitfree
 indirect   calls through a pointer that promises nothing  no-alloc, no-block, rt
-handler    such a pointer is made of any function         rt
+handler    a QUOIT_RT_FN pointer is made of any function  rt
 recursion  a function calls itself, by whatever way       bounded-recursion, rt
 alloca     takes stack by amounts that are not constant   rt
 stack      takes more stack than the bound                rt
@@ -31,6 +31,15 @@ WATCHED = {
     'no-alloc': {'alloc', 'print', 'unknown'},
     'no-block': {'block', 'syscall', 'print', 'unknown'},
 }
+
+
+def unfit_for_pointers(promise):
+    """Why a function of this promise, or of none, is nothing for a QUOIT_RT_FN pointer; or None."""
+    if not promise or 'rt' not in promise.words or not promise.unless['rt'] <= {'armed'}:
+        return 'a QUOIT_RT_FN pointer is given, or can be by way of this, what promises nothing'
+    if (promise.stack or 0) > DEFAULT_STACK:
+        return f'a QUOIT_RT_FN pointer is given what may take over {DEFAULT_STACK} bytes of stack'
+    return None
 
 
 class Violation:
@@ -209,7 +218,10 @@ class Walk:
 
 
 class Stack:
-    """The deepest way down from each function, all exits but contract breaches included."""
+    """
+    The deepest way down from each function, all exits but contract breaches included. It ends at a
+    call through a pointer: what is called there has a bound of its own.
+    """
 
     def __init__(self, checker, graph):
         self.checker = checker
