@@ -59,12 +59,16 @@
 /* No function that it reaches calls itself, by whatever way round. */
 #define QUOIT_BOUNDED_RECURSION
 
-/* Tries again only where another thread has got on meanwhile; takes no lock. */
+/*
+ * Tries again only where another thread has got on meanwhile; takes no lock. The second is what is
+ * proved: no lock of libc is reached, not even by a trylock. The first is by reading.
+ */
 #define QUOIT_LOCKFREE
 
 /*
  * Never tries again, whatever others do: no instruction that owns a line for a moment (x86's lock
- * prefix) is reached, because every word has one writer.
+ * prefix) is reached, because every word has one writer; nor a lock. That no loop waits for what
+ * others write is by reading.
  */
 #define QUOIT_WAITFREE
 

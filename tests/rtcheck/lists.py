@@ -37,6 +37,8 @@ BAD = {
              r'fflush|fopen|fclose|perror|v?syslog|abort|exit|_exit|'
              r'__assert_fail|backtrace\w*',
 }
+LOCK = re.compile(r'(?:pthread_(mutex|rwlock|spin)_(?!un)\w*lock|sem_\w*wait|mtx_(?!un)\w*lock|'
+                  r'f(try)?lockfile)\Z')
 BAD = {rule: re.compile(rf'(?:{names})\Z') for rule, names in BAD.items()}
 
 def plain(name):
@@ -50,6 +52,11 @@ def denied(name):
         if names.match(plain(name)):
             return rule
     return 'unknown'
+
+
+def locks(name):
+    """Does this function of libc take a lock, be it that it only tries to?"""
+    return bool(LOCK.match(plain(name)))
 
 
 def entries(path):

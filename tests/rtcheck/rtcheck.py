@@ -33,7 +33,7 @@ from units import Compiler, Library, Unit, add_to_graph, read_definitions
 
 HERE = os.path.dirname(os.path.relpath(__file__))
 FLOORS = ('numa', 'rings', 'io', 'runtime')
-ORDER = ('rt', 'no-alloc', 'no-block', 'bounded-recursion', 'waitfree')
+ORDER = ('rt', 'no-alloc', 'no-block', 'bounded-recursion', 'lockfree', 'waitfree')
 
 
 class Checker:

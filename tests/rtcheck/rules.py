@@ -13,6 +13,7 @@ handler    a QUOIT_RT_FN pointer is made of any function  rt
 recursion  a function calls itself, by whatever way       bounded-recursion, rt
 alloca     takes stack by amounts that are not constant   rt
 stack      takes more stack than the bound                rt
+lock       takes a lock, be it that it only tries to      lockfree, waitfree
 atomic     an instruction that owns a line                waitfree
 stale      an exit or an excuse that nothing needs
 mark       a mark that stands on no function, on one without code, or names an exit there is not
@@ -21,7 +22,7 @@ from collections import deque
 from functools import cached_property
 
 from graph import INDIRECT, base_name
-from lists import denied, plain
+from lists import denied, locks, plain
 
 DEFAULT_STACK = 1024
 VOUCH = ': name its source in F, too, or vouch for it in tests/rtcheck/externs.txt'
@@ -131,6 +132,14 @@ class Walk:
         self.crossed.add((name, where))
         if callee in self.graph:
             return True
+        self.judge_extern(function, callee, where)
+        return False
+
+    def judge_extern(self, function, callee, where):
+        """A call of what has no code here."""
+        if self.word in ('lockfree', 'waitfree') and locks(callee):
+            self.breaks('lock', function.title, f'it takes a lock: {plain(callee)}',
+                        (plain(callee), where))
         watched = WATCHED.get(self.word, set())
         if watched and not self.checker.externs.knows(callee):
             rule = denied(callee)
@@ -138,7 +147,6 @@ class Walk:
                 cure = VOUCH if rule == 'unknown' else ''
                 self.breaks(rule, function.title, f'it can reach {plain(callee)}{cure}',
                             (plain(callee), where))
-        return False
 
     @cached_property
     def behind_exits(self):
