@@ -96,4 +96,13 @@ printf '%s\n' '#include "both.h"' 'QUOIT_RT void third(void) { both(0); }' >"$tm
 tells "1 of 1 functions break their promises" "$tmp/both.c"
 tells "2 of 2 functions break their promises" "$tmp/third.c" "$tmp/both.c"
 tells "mark: both (rt): it has no code that could be looked at: name its source" "$tmp/third.c"
+
+# A weak function gives way to another, whichever of the two is named first.
+printf '%s\n' '#include <quoit/numa/realtime.h>' \
+	'__attribute__((weak)) void hook(void) {}' 'QUOIT_RT void tick(void) { hook(); }' \
+	>"$tmp/weak.c"
+printf '%s\n' '#include <stdlib.h>' 'void *last;' 'void hook(void) { last = malloc(8); }' \
+	>"$tmp/strong.c"
+tells "alloc: tick (rt): it can reach malloc" "$tmp/weak.c" "$tmp/strong.c"
+tells "alloc: tick (rt): it can reach malloc" "$tmp/strong.c" "$tmp/weak.c"
 exit $wrong

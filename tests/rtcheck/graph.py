@@ -24,6 +24,7 @@ SYMBOL = re.compile(r'^([0-9a-f]+) <([^>]+)>:$')
 SECTION = re.compile(r'^Disassembly of section (\S+):$')
 INSTRUCTION = re.compile(r'^\s+([0-9a-f]+):\t(.*)$')
 RELOCATION = re.compile(r'^\s+[0-9a-f]+: (R_\S+)\t(\S+)$')
+WEAK = re.compile(r'^[0-9a-f]+  w.{5} (?!\*UND\*).*?\t[0-9a-f]+ +(?:\.\w+ )?(\S+)$', re.M)
 TARGET = re.compile(r'^(?:call|jmp|j[a-z]+)\s+[0-9a-f]+ <([^>+]+)(\+0x[0-9a-f]+)?>')
 PREFIX = re.compile(r'^(?:(?:bnd|notrack|data16|rex\.\w+|cs|ds)\s+)*')
 
@@ -33,14 +34,25 @@ def in_source(title):
     return CLONE.sub('', title)
 
 
+def unit_less(title):
+    """The name of the symbol."""
+    return title.rsplit(':', 1)[-1]
+
+
 def base_name(title):
     """The name in the source, without its unit."""
-    return in_source(title.rsplit(':', 1)[-1])
+    return in_source(unit_less(title))
 
 
 def place(label):
     """A place as the tree knows it, wherever the headers are linked to."""
     return TREE.sub('', label) if label else ''
+
+
+def weak_functions(path):
+    """What an object defines, and any other may define instead."""
+    table = subprocess.run(['objdump', '-t', path], check=True, capture_output=True, text=True)
+    return set(WEAK.findall(table.stdout))
 
 
 class Function:
@@ -62,22 +74,28 @@ class Function:
 class Graph(dict):
     """Functions by title, of any number of units."""
 
-    def read_compiler(self, path):
-        """Take in what -fcallgraph-info=su,da has written. Gives the titles defined there."""
-        mine = []
+    def read_compiler(self, path, weak):
+        """
+        Take in what -fcallgraph-info=su,da has written, but for what is weak: nobody knows what the
+        program will have in its place, so it is only called, by its name alone. Gives the titles
+        defined there.
+        """
+        mine = {}
         edges = []
         with open(path, encoding='utf-8') as lines:
             for line in lines:
                 node = NODE.match(line)
                 edge = EDGE.match(line)
-                if node and 'ellipse' not in node[3]:
-                    mine.append(self.add(node[1], node[2]).title)
+                if node and 'ellipse' not in node[3] and unit_less(node[1]) not in weak:
+                    mine[node[1]] = self.add(node[1], node[2])
                 elif edge:
-                    edges.append(edge)  # *name: libc calls it otherwise in its headers
-        for edge in edges:
-            if edge[1] in self:
-                self[edge[1]].calls.append((edge[2].lstrip('*'), place(edge[3])))
-        return mine
+                    # *name: libc calls it otherwise in its headers
+                    edges.append((edge[1], edge[2].lstrip('*'), place(edge[3])))
+        for caller, callee, where in edges:
+            if caller in mine:
+                name = unit_less(callee)
+                mine[caller].calls.append((name if name in weak else callee, where))
+        return list(mine)
 
     def add(self, title, label):
         """A function as a node's label tells of it."""
@@ -90,7 +108,7 @@ class Graph(dict):
 
     def read_object(self, path, titles):
         """Take in the instructions of an object whose functions have these titles."""
-        short = {title.rsplit(':', 1)[-1]: title for title in titles}
+        short = {unit_less(title): title for title in titles}
         text = subprocess.run(['objdump', '-dr', '--no-show-raw-insn', path], check=True,
                               capture_output=True, text=True).stdout
         Instructions(self, short).read(text.splitlines())

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+from graph import weak_functions
 from marks import read_marks
 
 ADDED = ['-DQUOIT_RTCHECK', '-fcf-protection=branch', '-fno-ipa-icf', '-Wno-attributes',
@@ -45,6 +46,7 @@ class Unit:
         self.wrong = []
         self.files = {}  # 'O0' and 'O3' -> path without suffix
         self.titles = {}
+        self.weak = set()  # functions that another source may define instead
         self.given = []  # (function or '', place, what, kept): what QUOIT_RT_FN pointers are given
 
 
@@ -104,7 +106,9 @@ class Compiler:
         command, last = (self.shipped, ['-c', '-o', stem + '.o']) if way == 'O3' else \
                         (self.written, ['-S', '-o', stem + '.s'])
         done = self.run(command + ADDED + GRAPH + last + [unit.input])
-        if way == 'O0':
+        if way == 'O3':
+            unit.weak = weak_functions(stem + '.o')
+        else:
             unit.given = given_pointers(done.stderr)
             if unit.given:
                 self.name_given(unit, stem + '.i')
@@ -179,7 +183,7 @@ def word_at(path, line, column):
 def add_to_graph(graph, units, way):
     """Put some units into a graph of one of the two ways."""
     for unit in units:
-        unit.titles[way] = graph.read_compiler(unit.files[way] + '.ci')
+        unit.titles[way] = graph.read_compiler(unit.files[way] + '.ci', unit.weak)
     if way == 'O3':
         for unit in units:
             graph.read_object(unit.files[way] + '.o', unit.titles[way])
