@@ -151,12 +151,17 @@ class Externs:
             self.bytes[words[0]] = int(words[1])
             self.at[words[0]] = f'{path}:{number}'
 
+    def entry(self, name):
+        """Its name in the list, where a checked variant is what it checks."""
+        return name if name in self.bytes else plain(name)
+
     def knows(self, name):
         """Has somebody vouched for it?"""
-        if name in self.bytes:
-            self.used.add(name)
-        return name in self.bytes
+        known = self.entry(name)
+        if known in self.bytes:
+            self.used.add(known)
+        return known in self.bytes
 
     def stack(self, name):
         """What it is allowed; a system call's wrapper and the like take little."""
-        return self.bytes.get(name, 64)
+        return self.bytes.get(self.entry(name), 64)
