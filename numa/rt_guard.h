@@ -3,7 +3,7 @@
  * rt_guard.h - catches what real-time sections (rt_section.h) must not do. For tests and debugging:
  * it is in libquoit_rtguard.a, not in the library.
  *
- *     gcc -g -Ibuild/release/include test.c -Wl,-u,quoit_rt_guard_set \
+ *     gcc -g -Ibuild/release/include test.c -Wl,-z,now,-u,quoit_rt_guard_set \
  *             build/release/libquoit_rtguard.a build/release/libquoit.a -pthread
  *
  * is all: then the first breach in a section is told on stderr, with the way that led there, and
