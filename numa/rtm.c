@@ -362,7 +362,8 @@ static bool resize_in_place(struct quoit_rtm_pool *pool, block *b, size_t bytes)
 
 /*
  * Elsewhere: a new block, which counts in place of the old one, and then the old one goes. A shared
- * pool is not held while the bytes are copied, because that takes as long as there are bytes.
+ * pool is not held while the bytes are copied, because that takes as long as there are bytes: the
+ * old block is, so that nobody else gives it back.
  */
 static int move(struct quoit_rtm_pool *pool, void **data, size_t bytes)
 {
@@ -381,18 +382,36 @@ static int move(struct quoit_rtm_pool *pool, void **data, size_t bytes)
 	rc = quoit__rtm_own(pool);
 	QUOIT_ASSERT(!rc); /* it was ours a moment ago */
 	pool->moving -= had;
-	if (!quoit__rtm_state_end(quoit__rtm_state(pool, old))) {
-		junk(pool, old, had, QUOIT_RTM_JUNK_FREED);
-		give(pool, b, 0);
-	}
+	quoit__rtm_state_drop(quoit__rtm_state(pool, old));
+	junk(pool, old, had, QUOIT_RTM_JUNK_FREED);
+	give(pool, b, 0);
 	*data = moved;
+	return 0;
+}
+
+/* A block that is held. It is its user's again, or gone, when this comes back. */
+static int resize(struct quoit_rtm_pool *pool, void **data, size_t bytes)
+{
+	uint8_t *const state = quoit__rtm_state(pool, *data);
+	block *const b = quoit__tlsf_block_of(*data);
+	const size_t had = quoit__rtm_asked(b);
+
+	if (!resize_in_place(pool, b, bytes)) {
+		const int rc = move(pool, data, bytes);
+
+		if (rc)
+			quoit__rtm_state_keep(state);
+		return rc;
+	}
+	if (bytes > had)
+		junk(pool, (char *)*data + had, bytes - had, QUOIT_RTM_JUNK_NEW);
+	quoit__rtm_state_keep(state);
 	return 0;
 }
 
 int quoit_rtm_realloc(void **data, size_t bytes)
 {
 	struct quoit_rtm_pool *pool;
-	size_t had;
 	int rc;
 
 	if (!data || (!*data && !bytes))
@@ -410,16 +429,9 @@ int quoit_rtm_realloc(void **data, size_t bytes)
 		rc = quoit__rtm_enter(pool);
 	if (rc)
 		return rc;
-	rc = quoit__rtm_state_judge(quoit__rtm_state(pool, *data));
-	if (!rc) {
-		block *const b = quoit__tlsf_block_of(*data);
-
-		had = quoit__rtm_asked(b);
-		if (!resize_in_place(pool, b, bytes))
-			rc = move(pool, data, bytes);
-		else if (bytes > had)
-			junk(pool, (char *)*data + had, bytes - had, QUOIT_RTM_JUNK_NEW);
-	}
+	rc = quoit__rtm_state_hold(quoit__rtm_state(pool, *data));
+	if (!rc)
+		rc = resize(pool, data, bytes);
 	quoit__rtm_leave(pool);
 	return rc;
 }

@@ -244,7 +244,8 @@ void *quoit_rtm_alloc_aligned(struct quoit_rtm_pool *pool, size_t bytes, size_t 
  *
  * It stays where it is as long as `bytes` is not above its physical size, whatever the pool has
  * left, and also if there is room behind it; else it moves, within its pool. With *data NULL it is
- * an allocation in the default pool; with `bytes` 0 it is given back and *data becomes NULL.
+ * an allocation in the default pool; with `bytes` 0 it is given back and *data becomes NULL. Until
+ * this comes back the block is nobody else's: who gives it back meanwhile is told -EALREADY.
  * Errors: -EINVAL for `data` NULL, or 0 bytes of nothing; -ENOMEM, -EAGAIN, -ENXIO as for alloc;
  * -EFAULT, -EALREADY as for free; -EPERM, -EUCLEAN. *data and its block are then as they were.
  */

@@ -98,11 +98,12 @@ static const char *look(block *b, void *ctx)
 		quoit_load(quoit__rtm_state(sums->pool, quoit__tlsf_data(b))); /* ours, or its
 										  owner's */
 
+	const bool has_one = state == QUOIT__RTM_LIVE || state == QUOIT__RTM_HELD;
+
 	if (quoit__tlsf_is_free(b))
-		return state == QUOIT__RTM_LIVE ? "a block that is somebody's is free" : NULL;
+		return has_one ? "a block that is somebody's is free" : NULL;
 	/* One that another thread has given back is on its way. */
-	if (state != QUOIT__RTM_LIVE &&
-	    (state != QUOIT__RTM_GONE || sums->pool->owner != QUOIT_RTM_REMOTE_FREE))
+	if (!has_one && (state != QUOIT__RTM_GONE || sums->pool->owner != QUOIT_RTM_REMOTE_FREE))
 		return "a block that is nobody's is not free";
 	sums->blocks++;
 	sums->used += quoit__rtm_asked(b);

@@ -26,9 +26,10 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
 
-/* Called from within, once. */
+/* Called from within, once; when_locking after so many calls. */
 static void (*when_mapping)(void);
 static void (*when_locking)(void);
+static unsigned locks_before;
 
 static void call_once(void (**hook)(void))
 {
@@ -47,7 +48,10 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-	call_once(&when_locking);
+	if (locks_before)
+		locks_before--;
+	else
+		call_once(&when_locking);
 	return __real_pthread_mutex_trylock(mutex);
 }
 
@@ -147,12 +151,76 @@ static void a_block_that_goes_before_the_lock_is_had_is_not_resized(void **state
 	}
 }
 
+/* --- a block that moves ---------------------------------------------------------------------- */
+
+static int meanwhile;
+
+static void try_to_give_back_meanwhile(void)
+{
+	meanwhile = quoit_rtm_free(block);
+}
+
+static void try_to_resize_meanwhile(void)
+{
+	void *data = block;
+
+	meanwhile = quoit_rtm_realloc(&data, 6000);
+	if (data != block)
+		abort();
+}
+
+/* The bytes are copied, and the pool is wanted back: until then anybody may call. C9. */
+static void a_block_that_is_being_copied_is_not_given_back_by_another(void **state)
+{
+	static void (*const others[])(void) = {try_to_give_back_meanwhile, try_to_resize_meanwhile};
+	struct quoit_rtm_pool *pool;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		void *data, *other;
+
+		assert_int_equal(quoit_rtm_create_pool(&pool, 10000, NULL), 0);
+		data = block = quoit_rtm_alloc(pool, 1000);
+		other = quoit_rtm_alloc(pool, 10); /* in the way */
+		locks_before = 1;
+		when_locking = others[i];
+		assert_int_equal(quoit_rtm_realloc(&data, 5000), 0);
+		assert_null(when_locking);
+		assert_ptr_not_equal(data, block);
+		assert_int_equal(meanwhile, -EALREADY);
+		assert_int_equal(quoit_rtm_available(pool), 10000 - 5010);
+		assert_int_equal(quoit_rtm_validate(pool), 0);
+		assert_int_equal(quoit_rtm_free(data), 0);
+		assert_int_equal(quoit_rtm_free(other), 0);
+		expect_all_back(pool);
+	}
+}
+
+/* It finds no room, and then the block is its user's as before. */
+static void a_block_that_could_not_be_resized_is_given_back_as_ever(void **state)
+{
+	struct quoit_rtm_pool *pool;
+	void *data, *other;
+
+	(void)state;
+	assert_int_equal(quoit_rtm_create_pool(&pool, 10000, NULL), 0);
+	data = quoit_rtm_alloc(pool, 1000);
+	other = quoit_rtm_alloc(pool, 10);
+	assert_int_equal(quoit_rtm_realloc(&data, 20000), -ENOMEM);
+	assert_int_equal(quoit_rtm_size_for(data), 1000);
+	assert_int_equal(quoit_rtm_free(data), 0);
+	assert_int_equal(quoit_rtm_free(other), 0);
+	expect_all_back(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_two_that_create_the_default_pool_the_second_is_told_so),
 		cmocka_unit_test(a_block_that_goes_before_the_lock_is_had_is_not_given_back_twice),
 		cmocka_unit_test(a_block_that_goes_before_the_lock_is_had_is_not_resized),
+		cmocka_unit_test(a_block_that_is_being_copied_is_not_given_back_by_another),
+		cmocka_unit_test(a_block_that_could_not_be_resized_is_given_back_as_ever),
 	};
 
 	return cmocka_run_group_tests_name("numa/rtm_between", tests, NULL, NULL);

@@ -3,8 +3,9 @@
  * rtm.c - blocks of a real-time pool that come back from other threads, and the table of pools.
  *
  * Two threads give back what the owner handed out, one block both of them. The owner takes in,
- * looks whether what was written arrived, and hands the same block out again. Apart from that: a
- * thread looks for a range in the registry while another puts ranges in and takes them out.
+ * looks whether what was written arrived, and hands the same block out again; or it resizes the one
+ * that both give back, where it is or elsewhere, of which one alone may come true. Apart from that:
+ * a thread looks for a range in the registry while another puts ranges in and takes them out.
  */
 #include <string.h>
 
@@ -20,12 +21,20 @@ enum flaw {
 	FLAWLESS,
 	NO_STATE,  /* gives back without asking the state */
 	LOOK_ONLY, /* looks at the state and stores it: two give back at once */
-	LATE_LINK  /* publishes the block before its link is written */
+	LATE_LINK, /* publishes the block before its link is written */
+	NO_HOLD	   /* copies a block that it only looked at */
+};
+
+enum resize {
+	NO_RESIZE,
+	IN_PLACE,
+	ELSEWHERE
 };
 
 struct plan {
-	bool both;  /* give block 1 back */
-	bool again; /* the owner hands a block out again */
+	bool both;	    /* give block 1 back */
+	bool again;	    /* the owner hands a block out again */
+	enum resize resize; /* the owner resizes block 1 */
 	enum flaw flaw;
 };
 
@@ -131,10 +140,34 @@ static void take_in(const struct plan *plan)
 	}
 }
 
+/* Elsewhere is a success with which the old one is gone: nobody else may have one with it. */
+static void resize(const struct plan *plan)
+{
+	uint8_t *const state = &s.states[4];
+	const int rc = plan->flaw == NO_HOLD ? quoit__rtm_state_judge(state)
+					     : quoit__rtm_state_hold(state);
+
+	model_check(!rc || rc == -EALREADY, "another answer");
+	if (rc)
+		return;
+	s.blocks[1][1] = 0; /* its head, in place; its bytes, where they are read to be copied */
+	if (plan->resize == IN_PLACE) {
+		quoit__rtm_state_keep(state);
+		return;
+	}
+	quoit__rtm_state_drop(state);
+	s.given[0] |= UINT64_C(1) << 1;
+	s.in[1]++;
+}
+
 static void owner(const void *arg)
 {
-	take_in(arg);
-	take_in(arg);
+	const struct plan *plan = arg;
+
+	if (plan->resize != NO_RESIZE)
+		resize(plan);
+	take_in(plan);
+	take_in(plan);
 }
 
 static void all_in(const void *arg)
@@ -144,10 +177,17 @@ static void all_in(const void *arg)
 	take_in(plan);
 	take_in(plan);
 	for (unsigned i = 0; i < BLOCKS; i++) {
+		/* In place: who came while it was held was told so, and has nothing to give. */
+		if (plan->resize == IN_PLACE && s.states[4 * i] == QUOIT__RTM_LIVE) {
+			model_check(i == 1 && !s.in[i], "a block that is in is live");
+			continue;
+		}
 		model_check(s.in[i] == 1 + (uint64_t)(plan->again && i == 0), "a block is lost");
 		model_check(s.states[4 * i] == QUOIT__RTM_GONE, "a block that is in is live");
 	}
 	model_check(!(s.given[1] & s.given[2]), "two have given back one block");
+	model_check(plan->again || !(s.given[0] & (s.given[1] | s.given[2])),
+		    "a block was moved and given back");
 }
 
 static const struct model_target remote = {
@@ -257,6 +297,14 @@ const struct model_case model_rtm_cases[] = {
 	 .arg = PLAN(.both = true),
 	 MODEL_PREEMPTED(3, 2, 2, 1)},
 	CORRECT("a block that is handed out again at once", remote, 0, -1, .again = true),
+	{.name = "rtm a block that is resized where it is",
+	 .target = &remote,
+	 .arg = PLAN(.both = true, .resize = IN_PLACE),
+	 MODEL_PREEMPTED(3, 2, 2, 1)},
+	{.name = "rtm a block that is moved elsewhere",
+	 .target = &remote,
+	 .arg = PLAN(.both = true, .resize = ELSEWHERE),
+	 MODEL_PREEMPTED(3, 2, 2, 1)},
 	{.name = "rtm the table of pools, while they come and go",
 	 .target = &registry,
 	 .arg = PLAN(.both = false),
@@ -265,9 +313,17 @@ const struct model_case model_rtm_cases[] = {
 	       .flaw = NO_STATE),
 	FLAWED("looks at the state and stores it", "race on blocks", .both = true,
 	       .flaw = LOOK_ONLY),
+	FLAWED("copies a block that it only looked at", "race on blocks", .flaw = NO_HOLD,
+	       .resize = ELSEWHERE),
 	FLAWED("the link comes after the block", "race on blocks", .flaw = LATE_LINK),
 	WEAKENED("the push is relaxed", remote, "race on blocks", "quoit__rtm_remote_push",
 		 MODEL_CAS, MODEL_RELAXED),
+	{.name = "rtm mutant: what was resized is kept relaxed",
+	 .target = &remote,
+	 .arg = PLAN(.resize = IN_PLACE),
+	 .breaks = "race on blocks",
+	 MODEL_PREEMPTED(3, 3, 3, 3),
+	 .mutation = {"quoit__rtm_state_keep", MODEL_STORE, MODEL_RELAXED}},
 	WEAKENED("the taking only releases", remote, "race on blocks", "quoit__rtm_remote_take",
 		 MODEL_EXCHANGE, MODEL_RELEASE),
 	WEAKENED("a table is read relaxed", registry, "is not its own", "quoit__rtm_registry_find",
