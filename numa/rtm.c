@@ -271,11 +271,30 @@ struct quoit_rtm_pool *quoit_rtm_pool_of(const void *data)
 
 /* --- giving back ----------------------------------------------------------------------------- */
 
+/* A block that the caller alone has. If it is damaged it is its user's again. */
 QUOIT_SLOW int look_at_own(struct quoit_rtm_pool *pool, block *b)
 {
 	struct quoit_reason why;
 
-	return quoit__rtm_check_block(pool, b, &why) ? quoit__rtm_damaged(pool, &why) : 0;
+	if (!quoit__rtm_check_block(pool, b, &why))
+		return 0;
+	quoit__rtm_state_keep(quoit__rtm_state(pool, quoit__tlsf_data(b)));
+	return quoit__rtm_damaged(pool, &why);
+}
+
+/* In a pool that others give back to: entering it looks at none of its blocks so closely. */
+static bool wants_look(const struct quoit_rtm_pool *pool)
+{
+	return quoit_unlikely(pool->debug == QUOIT_RTM_DEBUG_CHECK) &&
+	       pool->owner == QUOIT_RTM_REMOTE_FREE;
+}
+
+/* Only who has ended it looks at it: for others it may be gone already, and another's. */
+static int end(struct quoit_rtm_pool *pool, void *data)
+{
+	const int rc = quoit__rtm_state_end(quoit__rtm_state(pool, data));
+
+	return !rc && wants_look(pool) ? look_at_own(pool, quoit__tlsf_block_of(data)) : rc;
 }
 
 /* By another thread than the owner: onto the list, and nothing of the pool is touched afterwards.
@@ -283,12 +302,8 @@ QUOIT_SLOW int look_at_own(struct quoit_rtm_pool *pool, block *b)
 static int give_from_outside(struct quoit_rtm_pool *pool, void *data)
 {
 	block *const b = quoit__tlsf_block_of(data);
-	int rc = 0;
+	const int rc = end(pool, data);
 
-	if (quoit_unlikely(pool->debug == QUOIT_RTM_DEBUG_CHECK))
-		rc = look_at_own(pool, b);
-	if (!rc)
-		rc = quoit__rtm_state_end(quoit__rtm_state(pool, data));
 	if (rc)
 		return rc;
 	junk(pool, data, quoit__rtm_asked(b), QUOIT_RTM_JUNK_FREED);
@@ -311,7 +326,7 @@ int quoit_rtm_free(void *data)
 	if (rc)
 		return rc;
 	/* Another thread may have been faster since we looked. */
-	rc = quoit__rtm_state_end(quoit__rtm_state(pool, data));
+	rc = end(pool, data);
 	if (!rc) {
 		block *const b = quoit__tlsf_block_of(data);
 		const size_t asked = quoit__rtm_asked(b);
@@ -430,6 +445,8 @@ int quoit_rtm_realloc(void **data, size_t bytes)
 	if (rc)
 		return rc;
 	rc = quoit__rtm_state_hold(quoit__rtm_state(pool, *data));
+	if (!rc && wants_look(pool))
+		rc = look_at_own(pool, quoit__tlsf_block_of(*data));
 	if (!rc)
 		rc = resize(pool, data, bytes);
 	quoit__rtm_leave(pool);

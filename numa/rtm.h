@@ -89,8 +89,11 @@ enum quoit_rtm_debug {
 	/* New blocks are filled with one junk value, freed ones with another. */
 	QUOIT_RTM_DEBUG_JUNK,
 	/*
-	 * A word behind each block; the pool is validated in each call. Writes into freed blocks
-	 * are not noticed.
+	 * A word behind each block; the pool is validated in each call of who may allocate, but for
+	 * quoit_rtm_collect() and QUOIT_RTM_FORCE. A block that another than the owner gives back
+	 * is looked at alone. In a pool of QUOIT_RTM_REMOTE_FREE the bytes behind one of less than
+	 * 8 are looked at when it is resized or given back. Writes into freed blocks are not
+	 * noticed.
 	 */
 	QUOIT_RTM_DEBUG_CHECK,
 };

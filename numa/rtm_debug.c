@@ -56,17 +56,28 @@ static char *seal_at(const block *b)
 	       quoit_max(quoit__rtm_asked(b), sizeof(uint64_t));
 }
 
+/* Bytes of a small block between what was asked for and the word: they are watched too. */
+static size_t gap_of(const block *b)
+{
+	const size_t asked = quoit__rtm_asked(b);
+
+	return asked < sizeof(uint64_t) ? sizeof(uint64_t) - asked : 0;
+}
+
 void quoit__rtm_seal(block *b)
 {
 	const uint64_t seal = seal_of(b);
 
+	memcpy(seal_at(b) - gap_of(b), &seal, gap_of(b));
 	memcpy(seal_at(b), &seal, sizeof(seal));
 }
 
-bool quoit__rtm_is_sealed(const block *b)
+bool quoit__rtm_is_sealed(const block *b, bool linked)
 {
 	const uint64_t seal = seal_of(b);
 
+	if (!linked && memcmp(seal_at(b) - gap_of(b), &seal, gap_of(b)) != 0)
+		return false;
 	return !memcmp(seal_at(b), &seal, sizeof(seal));
 }
 
@@ -79,14 +90,14 @@ struct sums {
 
 static const char behind_or_before[] = "something was written behind or before the block at";
 
-/* What is wrong with a block that is somebody's. Its size is sound. */
-static const char *look_at_block(struct quoit_rtm_pool *pool, const block *b)
+/* What is wrong with a block that is somebody's, or may be linked. Its size is sound. */
+static const char *look_at_block(struct quoit_rtm_pool *pool, const block *b, bool linked)
 {
 	const size_t most = quoit__rtm_most(pool, quoit__tlsf_bytes(&pool->tlsf, b));
 
 	if (!quoit__rtm_asked(b) || quoit__rtm_asked(b) > most)
 		return "a block's head was overwritten";
-	if (pool->debug == QUOIT_RTM_DEBUG_CHECK && !quoit__rtm_is_sealed(b))
+	if (pool->debug == QUOIT_RTM_DEBUG_CHECK && !quoit__rtm_is_sealed(b, linked))
 		return behind_or_before;
 	return NULL;
 }
@@ -107,7 +118,9 @@ static const char *look(block *b, void *ctx)
 		return "a block that is nobody's is not free";
 	sums->blocks++;
 	sums->used += quoit__rtm_asked(b);
-	return look_at_block(sums->pool, b);
+	/* Others may link it as we look. Who has it to itself looks closer: when it is given back.
+	 */
+	return look_at_block(sums->pool, b, sums->pool->owner == QUOIT_RTM_REMOTE_FREE);
 }
 
 static int tell(struct quoit_rtm_pool *pool, const void *b, const char *wrong,
@@ -152,7 +165,7 @@ int quoit__rtm_check_block(struct quoit_rtm_pool *pool, block *b, struct quoit_r
 	    first + granules > pool->tlsf.granules)
 		wrong = "a block's head was overwritten";
 	else
-		wrong = look_at_block(pool, b);
+		wrong = look_at_block(pool, b, false);
 	return wrong ? tell(pool, b, wrong, why) : 0;
 }
 

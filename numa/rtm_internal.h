@@ -101,14 +101,17 @@ QUOIT_HOT uint64_t quoit__rtm_self(void)
 /* What the environment says, or what was chosen. */
 enum quoit_rtm_debug quoit__rtm_debug_of(enum quoit_rtm_debug chosen);
 
-/* Put the word behind a block, or look whether it stands there. Needs a sound head. */
+/*
+ * Put the word behind a block, or look whether it stands there. Needs a sound head. Where a link
+ * may stand in the block, what lies between its bytes and the word is not looked at.
+ */
 void quoit__rtm_seal(struct quoit__tlsf_block *b);
-bool quoit__rtm_is_sealed(const struct quoit__tlsf_block *b);
+bool quoit__rtm_is_sealed(const struct quoit__tlsf_block *b, bool linked);
 
 /* Look at all of it; gives 0 or -EUCLEAN and `why`. */
 int quoit__rtm_check(struct quoit_rtm_pool *pool, struct quoit_reason *why);
 
-/* The same of one block, for the thread that has it. */
+/* The same of one block, for a thread that has it to itself. */
 int quoit__rtm_check_block(struct quoit_rtm_pool *pool, struct quoit__tlsf_block *b,
 			   struct quoit_reason *why);
 

@@ -2,6 +2,8 @@
 /*
  * test_rtm_debug.c - QUOIT_RTM_DEBUG: what the environment means, junk, and that what overwrites
  * something is told of, once by a function, once by the end of the process.
+ *
+ * Linked with --wrap=quoit__rtm_check_block.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +13,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <quoit/numa/rtm.h>
+#include <quoit/numa/rtm_internal.h>
 
 static struct {
 	int count;
@@ -48,6 +51,40 @@ static struct quoit_rtm_pool *pool_of(enum quoit_rtm_debug debug, enum quoit_rtm
 	memset(&told, 0, sizeof(told));
 	assert_int_equal(quoit_rtm_create_pool_ex(&pool, &o, NULL), 0);
 	return pool;
+}
+
+static void *free_worker(void *block)
+{
+	return (void *)(intptr_t)quoit_rtm_free(block);
+}
+
+static int free_elsewhere(void *block)
+{
+	pthread_t thread;
+	void *rc;
+
+	assert_int_equal(pthread_create(&thread, NULL, free_worker, block), 0);
+	assert_int_equal(pthread_join(thread, &rc), 0);
+	return (int)(intptr_t)rc;
+}
+
+/* When a block is looked at, another thread gives it back too. */
+static struct {
+	void *block;
+	int looks, rc;
+} twice;
+
+int __real_quoit__rtm_check_block(struct quoit_rtm_pool *pool, struct quoit__tlsf_block *b,
+				  struct quoit_reason *why);
+int __wrap_quoit__rtm_check_block(struct quoit_rtm_pool *pool, struct quoit__tlsf_block *b,
+				  struct quoit_reason *why);
+
+int __wrap_quoit__rtm_check_block(struct quoit_rtm_pool *pool, struct quoit__tlsf_block *b,
+				  struct quoit_reason *why)
+{
+	if (twice.looks && twice.looks--)
+		twice.rc = free_elsewhere(twice.block);
+	return __real_quoit__rtm_check_block(pool, b, why);
 }
 
 static enum quoit_rtm_debug level_with(const char *ours, const char *others)
@@ -116,13 +153,12 @@ static void a_byte_behind_a_block_is_told_of(void **state)
 		struct quoit_rtm_pool *const pool =
 			pool_of(QUOIT_RTM_DEBUG_CHECK, QUOIT_RTM_SHARED);
 		unsigned char *const data = quoit_rtm_alloc(pool, size);
-		const size_t behind = quoit_max(size, 8); /* where the word stands */
 		void *block = data;
 		char words[96];
 
 		memset(data, 0xff, size);
 		assert_int_equal(quoit_rtm_validate(pool), 0);
-		data[behind]++;
+		data[size]++;
 		assert_int_equal(quoit_rtm_validate(pool), -EUCLEAN);
 		assert_int_equal(told.count, 0);
 		assert_null(quoit_rtm_alloc(pool, 1));
@@ -136,10 +172,50 @@ static void a_byte_behind_a_block_is_told_of(void **state)
 		snprintf(words, sizeof(words), "behind or before the block at %p (%zu bytes)",
 			 block, size);
 		assert_non_null(strstr(told.last.text, words));
-		data[behind]--;
+		data[size]--;
 		assert_int_equal(quoit_rtm_free(block), 0);
 		assert_int_equal(quoit_rtm_delete_pool(pool), 0);
 	}
+}
+
+/* Where the links of blocks that others give back may stand, the one that is touched is looked at.
+ */
+static void a_byte_behind_a_block_of_an_owner_is_told_of_when_it_comes_back(void **state)
+{
+	(void)state;
+	for (size_t size = 1; size < 40; size++) {
+		struct quoit_rtm_pool *const pool =
+			pool_of(QUOIT_RTM_DEBUG_CHECK, QUOIT_RTM_REMOTE_FREE);
+		unsigned char *const data = quoit_rtm_alloc(pool, size);
+		void *block = data;
+
+		memset(data, 0xff, size);
+		data[size]++;
+		assert_int_equal(quoit_rtm_realloc(&block, 100), -EUCLEAN);
+		assert_int_equal(quoit_rtm_free(data), -EUCLEAN);
+		assert_int_equal(free_elsewhere(data), -EUCLEAN);
+		assert_int_equal(told.count, 3);
+		assert_int_equal(quoit_rtm_size_for(data), size); /* it is still somebody's */
+		data[size]--;
+		assert_int_equal(free_elsewhere(data), 0);
+		assert_int_equal(quoit_rtm_delete_pool(pool), 0);
+		assert_int_equal(told.count, 3);
+	}
+}
+
+/* While one looks at its block another gives it back too: one has it, and nothing is broken. */
+static void giving_back_twice_is_no_damage(void **state)
+{
+	struct quoit_rtm_pool *const pool = pool_of(QUOIT_RTM_DEBUG_CHECK, QUOIT_RTM_REMOTE_FREE);
+
+	(void)state;
+	twice.block = quoit_rtm_alloc(pool, 100);
+	twice.looks = 1;
+	assert_int_equal(free_elsewhere(twice.block), 0);
+	assert_int_equal(twice.rc, -EALREADY);
+	assert_int_equal(told.count, 0);
+	assert_int_equal(quoit_rtm_collect(pool, 9), 1);
+	assert_int_equal(quoit_rtm_delete_pool(pool), 0);
 }
 
 /* C16. Each byte of a head in front of a block: one of them at a time. */
@@ -264,6 +340,8 @@ int main(void)
 		cmocka_unit_test(the_environment_is_read_when_a_pool_is_created),
 		cmocka_unit_test(new_and_freed_blocks_are_junk),
 		cmocka_unit_test(a_byte_behind_a_block_is_told_of),
+		cmocka_unit_test(a_byte_behind_a_block_of_an_owner_is_told_of_when_it_comes_back),
+		cmocka_unit_test(giving_back_twice_is_no_damage),
 		cmocka_unit_test(a_byte_in_front_of_a_block_is_told_of),
 		cmocka_unit_test(a_link_of_a_freed_block_is_told_of),
 		cmocka_unit_test(without_a_function_the_process_ends),
