@@ -18,8 +18,9 @@
  * `total` is a number of bytes that can really be allocated: one block of `total` bytes, or up to
  * `blocks_most` blocks of any sizes that come to `total`, if none was given back in between. What
  * blocks need beside their bytes is reserved on top. After blocks have come back, free memory may
- * be in pieces: quoit_rtm_largest_free() tells the largest. More than `total` is never handed out:
- * quoit_rtm_available() is `total` less the bytes that were asked for, to the byte.
+ * be in pieces: quoit_rtm_largest_free() tells the largest. More than `total` is never handed out,
+ * except bytes within a block's physical size, to which it may always be resized:
+ * quoit_rtm_available() is `total` less the bytes that were asked for, to the byte, and then 0.
  *
  * A block knows its pool. What is no block is refused, and not looked at: -EFAULT for memory that
  * no pool has or where no block begins, -EALREADY for a block that was given back. (Unless it was
@@ -59,7 +60,8 @@ enum quoit_rtm_owner {
 	/*
 	 * One thread allocates, any thread may give back. Nobody waits for anybody: what others
 	 * give back goes onto a list, of which each call of the owner takes in up to
-	 * QUOIT_RTM_TAKES_IN.
+	 * QUOIT_RTM_TAKES_IN. A thread that gives back tries again where another was faster, so it
+	 * is some thread that is done after a bounded number of steps, and not each of them.
 	 */
 	QUOIT_RTM_REMOTE_FREE,
 
@@ -136,8 +138,8 @@ enum quoit_rtm_delete_flags {
 
 struct quoit_rtm_info {
 	char name[QUOIT_RTM_NAME_BYTES];
-	size_t total, used, peak; /* bytes that were asked for */
-	size_t available;	  /* total less used */
+	size_t total, used, peak; /* bytes that were asked for; by resizing they may exceed total */
+	size_t available;	  /* total less used, or 0 */
 	size_t largest_free;	  /* 0 also where the caller may not look: not the owner */
 	size_t mapped_bytes;	  /* whole pages */
 	size_t align_bytes;
@@ -205,7 +207,8 @@ QUOIT_RT struct quoit_rtm_pool *quoit_rtm_default_pool(void);
 
 /*
  * The calling thread is the owner from now on. Thread: one that has been told by the former owner
- * that it will not use the pool any more. Does nothing for a shared pool. Errors: -EFAULT.
+ * that it will not use the pool any more; that one may not give back either, until it has been told
+ * that this has returned. Does nothing for a shared pool. Errors: -EFAULT.
  */
 int quoit_rtm_adopt(struct quoit_rtm_pool *pool);
 

@@ -438,6 +438,32 @@ static void sizes_are_what_was_asked_for_and_what_there_is(void **state)
 	}
 }
 
+/* C11. Then nothing is left, and all is exact again when they have come back. */
+static void blocks_may_grow_to_their_physical_size_beyond_total(void **state)
+{
+	const struct quoit_rtm_options o = {.total = 1000, .blocks_most = 100, .node = -1};
+	struct quoit_rtm_pool *small = NULL;
+	void *blocks[10];
+
+	(void)state;
+	assert_int_equal(quoit_rtm_create_pool_ex(&small, &o, NULL), 0);
+	for (size_t i = 0; i < 10; i++)
+		blocks[i] = quoit_rtm_alloc(small, 100);
+	for (size_t i = 0; i < 10; i++) {
+		const ssize_t phys = quoit_rtm_phys_size_for(blocks[i]);
+
+		assert_int_equal(quoit_rtm_realloc(&blocks[i], (size_t)phys), 0);
+	}
+	assert_true(info_of(small).used > 1000);
+	assert_int_equal(quoit_rtm_available(small), 0);
+	assert_null(quoit_rtm_alloc(small, 1));
+	assert_int_equal(errno, ENOMEM);
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(quoit_rtm_free(blocks[i]), 0);
+	assert_int_equal(quoit_rtm_available(small), 1000);
+	assert_int_equal(quoit_rtm_delete_pool(small), 0);
+}
+
 /* C7, C8, D-62: a block that must move, in a pool with a lock. */
 static void a_realloc_keeps_what_was_there(void **state)
 {
@@ -513,6 +539,7 @@ int main(void)
 						make_pool, drop_pool),
 		cmocka_unit_test_setup_teardown(sizes_are_what_was_asked_for_and_what_there_is,
 						make_pool, drop_pool),
+		cmocka_unit_test(blocks_may_grow_to_their_physical_size_beyond_total),
 		cmocka_unit_test_setup_teardown(a_realloc_keeps_what_was_there, make_pool,
 						drop_pool),
 		cmocka_unit_test_setup_teardown(a_moving_block_counts_once, make_pool, drop_pool),
