@@ -227,22 +227,6 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 
 # Per program, by its path below build/<variant>/: linker flags, libraries, and seconds it may take
 # if not 60.
-LDFLAGS_tests/numa/test_thread         := -Wl,--wrap=sched_getcpu,--wrap=syscall,--wrap=getcpu
-LDFLAGS_tests/numa/test_arena          := -Wl,--wrap=syscall
-LDFLAGS_tests/numa/test_priority       := -Wl,--wrap=syscall
-LDFLAGS_tests/numa/test_clock          := -Wl,--wrap=clock_gettime,--wrap=clock_nanosleep
-LDFLAGS_tests/numa/test_mem            := -Wl,--wrap=syscall,--wrap=madvise
-LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
-LDFLAGS_tests/numa/test_region_weighted := -Wl,--wrap=syscall
-LDFLAGS_tests/numa/test_rtm_between    := -Wl,--wrap=mmap,--wrap=pthread_mutex_trylock
-LDFLAGS_tests/numa/test_rtm_debug      := -Wl,--wrap=quoit__rtm_check_block
-LDFLAGS_tests/numa/test_rtm_kept       := -Wl,--wrap=syscall,--wrap=madvise \
-                                          -Wl,--wrap=pthread_mutex_init,--wrap=pthread_mutex_trylock
-LDFLAGS_tests/numa/test_rtm_refused    := $(LDFLAGS_tests/numa/test_region_refused) \
-                                          -Wl,--wrap=pthread_mutex_init
-LDFLAGS_tests/numa/test_region_kinds   := $(LDFLAGS_tests/numa/test_region_refused) \
-                                          -Wl,--wrap=prctl,--wrap=mprotect,--wrap=munmap
-LIBS_tests/numa/test_topology_libnuma  := -lnuma
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_uring_map         := -Wl,--wrap=syscall,--wrap=mmap
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
@@ -290,7 +274,6 @@ TIMEOUT_tests/e2e/kv_front.sh := 120
 TIMEOUT_tests/e2e/demo.sh    := 120
 TIMEOUT_tests/model/model    := 600
 TIMEOUT_tests/rtm/rtm        := 180
-TIMEOUT_tests/numa/test_rtm_threads := 120
 
 # What runs under ThreadSanitizer too, but for what may not ask the kernel, as the sanitizer does.
 THREADED := tests/rings/% tests/runtime/% tests/stress/% tests/numa/test_rtm_threads \
@@ -414,6 +397,7 @@ $(O)/$(rtm): $(call object,$(wildcard tests/rtm/*.c)) $(LIBRARY)
 
 include tests/steady/steady.mk
 include tests/shared/shared.mk
+include tests/numa/numa.mk
 
 # What runs inside machines with several nodes that tests/vm/run.sh emulates: one program that knows
 # how the machine was made, and unit tests of what touches cpus, nodes or their memory.
