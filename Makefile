@@ -227,6 +227,7 @@ demo: ## Install what is missing, build, serve and load the key-value example (D
 
 # Per program, by its path below build/<variant>/: linker flags, libraries, and seconds it may take
 # if not 60.
+include tests/numa/numa.mk
 LDFLAGS_tests/io/test_uring             := -Wl,--wrap=syscall
 LDFLAGS_tests/io/test_uring_map         := -Wl,--wrap=syscall,--wrap=mmap
 LDFLAGS_tests/io/test_short             := -Wl,--wrap=syscall
@@ -397,7 +398,6 @@ $(O)/$(rtm): $(call object,$(wildcard tests/rtm/*.c)) $(LIBRARY)
 
 include tests/steady/steady.mk
 include tests/shared/shared.mk
-include tests/numa/numa.mk
 
 # What runs inside machines with several nodes that tests/vm/run.sh emulates: one program that knows
 # how the machine was made, and unit tests of what touches cpus, nodes or their memory.

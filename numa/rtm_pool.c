@@ -35,7 +35,7 @@ enum quoit_rtm_lock quoit_rtm_policy(void)
 
 uint64_t quoit_rtm_unlocked_pools(void)
 {
-	return quoit_load_acquire(&unlocked); /* unlocked: pairs with open_region() */
+	return quoit_load_acquire(&unlocked); /* unlocked: pairs with create() */
 }
 
 /* --- creating -------------------------------------------------------------------------------- */
@@ -117,8 +117,6 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 		.name = name,
 	};
 	rc = quoit_region_open(region, &place, why);
-	if (!rc && region->degraded & QUOIT_REGION_UNLOCKED)
-		quoit_add(&unlocked, 1); /* unlocked: pairs with quoit_rtm_unlocked_pools() */
 	return rc;
 }
 
@@ -215,6 +213,8 @@ static int create(struct quoit_rtm_pool **out, const struct quoit_rtm_options *o
 				       QUOIT_RTM_POOLS_MOST);
 		goto close;
 	}
+	if (l.lock != QUOIT_RTM_LOCK_NEVER && !pool->locked)
+		quoit_add(&unlocked, 1); /* unlocked: pairs with quoit_rtm_unlocked_pools() */
 	*out = pool;
 	return 0;
 close:

@@ -197,6 +197,18 @@ static void a_mutex_without_inheritance_is_told_of(void **state)
 	assert_int_equal(quoit_rtm_create_pool(&pool, 1000, NULL), -ENOMEM);
 }
 
+static void a_pool_that_never_came_to_be_is_not_counted_as_unlocked(void **state)
+{
+	const uint64_t before = quoit_rtm_unlocked_pools();
+	struct quoit_rtm_pool *pool;
+
+	(void)state;
+	fault.mlock2 = ENOMEM;
+	fault.no_mutex = true;
+	assert_int_equal(quoit_rtm_create_pool(&pool, 1000, NULL), -ENOMEM);
+	assert_int_equal(quoit_rtm_unlocked_pools(), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +218,8 @@ int main(void)
 		cmocka_unit_test_setup(options_of_nothing_are_refused_in_words, setup),
 		cmocka_unit_test_setup(huge_pages_are_asked_for_and_may_be_refused, setup),
 		cmocka_unit_test_setup(a_mutex_without_inheritance_is_told_of, setup),
+		cmocka_unit_test_setup(a_pool_that_never_came_to_be_is_not_counted_as_unlocked,
+				       setup),
 	};
 
 	return cmocka_run_group_tests_name("numa/rtm_refused", tests, NULL, NULL);
