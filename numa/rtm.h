@@ -151,7 +151,7 @@ struct quoit_rtm_info {
 	enum quoit_rtm_debug debug;
 	int node;	   /* -1 without a policy */
 	bool locked;	   /* cannot be swapped out */
-	bool huge;	   /* huge pages were asked for, and the kernel has some */
+	bool huge;	   /* asked for, and all of it is in huge pages */
 	bool named;	   /* in /proc/PID/maps too */
 	bool inherits;	   /* SHARED: its mutex lends priorities */
 	unsigned degraded; /* bits of enum quoit_region_shortfall; 0: all as asked for */

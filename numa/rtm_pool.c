@@ -100,7 +100,6 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 		       const struct quoit_rtm_options *o, struct quoit_reason *why)
 {
 	char name[sizeof("rtm:") + QUOIT_RTM_NAME_BYTES];
-	int rc;
 
 	(void)snprintf(name, sizeof(name), "rtm:%.*s", QUOIT_RTM_NAME_BYTES - 1,
 		       o->name ? o->name : "");
@@ -116,8 +115,8 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 		.require = o->require,
 		.name = name,
 	};
-	rc = quoit_region_open(region, &place, why);
-	return rc;
+
+	return quoit_region_open(region, &place, why);
 }
 
 /* A kernel without priority inheritance still has mutexes; the pool's info tells. */
