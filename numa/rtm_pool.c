@@ -304,11 +304,13 @@ int quoit_rtm_delete_pool_ex(struct quoit_rtm_pool *pool, unsigned flags)
 	}
 	if (rc)
 		return rc;
+	/* Another may have deleted it since we looked: only who takes it out may touch it. */
 	pthread_mutex_lock(&registry_mutex);
-	quoit__rtm_registry_remove(&registry, range_of(pool));
+	rc = quoit__rtm_registry_remove(&registry, (uint64_t)(uintptr_t)pool);
 	pthread_mutex_unlock(&registry_mutex);
-	close_pool(pool);
-	return 0;
+	if (!rc)
+		close_pool(pool);
+	return rc;
 }
 
 int quoit_rtm_delete_pool(struct quoit_rtm_pool *pool)

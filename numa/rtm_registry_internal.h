@@ -79,28 +79,44 @@ QUOIT_HOT void quoit__rtm_registry_turn(struct quoit__rtm_registry *r)
 	quoit_store_release(&r->turn, quoit_load(&r->turn) + 1); /* the writer's */
 }
 
-/* Put a range into the table, in its order, or take the one that begins there out. */
-static inline void quoit__rtm_registry_change(struct quoit__rtm_registry *r, int table,
-					      struct quoit__rtm_range range, bool put)
+/* Put a range into the table, in its order. */
+static inline void quoit__rtm_registry_put(struct quoit__rtm_registry *r, int table,
+					   struct quoit__rtm_range range)
 {
 	struct quoit__rtm_range *const ranges = r->tables[table].ranges;
 	uint64_t *const count = &r->tables[table].count;
 	const uint64_t n = quoit_load(count); /* the writer's, and so are the ranges */
-	uint64_t i = put ? n : 0;
+	uint64_t i = n;
 
-	if (put) {
-		for (; i && quoit_load(&ranges[i - 1].from) > range.from; i--) {
-			quoit__rtm_registry_write(&ranges[i].from, quoit_load(&ranges[i - 1].from));
-			quoit__rtm_registry_write(&ranges[i].to, quoit_load(&ranges[i - 1].to));
-		}
-		quoit__rtm_registry_write(&ranges[i].from, range.from);
-		quoit__rtm_registry_write(&ranges[i].to, range.to);
-		quoit__rtm_registry_write(count, n + 1);
-		return;
+	for (; i && quoit_load(&ranges[i - 1].from) > range.from; i--) {
+		quoit__rtm_registry_write(&ranges[i].from, quoit_load(&ranges[i - 1].from));
+		quoit__rtm_registry_write(&ranges[i].to, quoit_load(&ranges[i - 1].to));
 	}
-	while (quoit_load(&ranges[i].from) != range.from)
+	quoit__rtm_registry_write(&ranges[i].from, range.from);
+	quoit__rtm_registry_write(&ranges[i].to, range.to);
+	quoit__rtm_registry_write(count, n + 1);
+}
+
+/* Where in the table the range stands that begins there; its length if there is none. */
+static inline uint64_t quoit__rtm_registry_place(const struct quoit__rtm_registry *r, int table,
+						 uint64_t from)
+{
+	const uint64_t n = quoit_load(&r->tables[table].count); /* the writer's */
+	uint64_t i = 0;
+
+	while (i < n && quoit_load(&r->tables[table].ranges[i].from) != from)
 		i++;
-	for (; i + 1 < n; i++) {
+	return i;
+}
+
+/* Take out what stands there. */
+static inline void quoit__rtm_registry_cut(struct quoit__rtm_registry *r, int table, uint64_t place)
+{
+	struct quoit__rtm_range *const ranges = r->tables[table].ranges;
+	uint64_t *const count = &r->tables[table].count;
+	const uint64_t n = quoit_load(count); /* the writer's, and so are the ranges */
+
+	for (uint64_t i = place; i + 1 < n; i++) {
 		quoit__rtm_registry_write(&ranges[i].from, quoit_load(&ranges[i + 1].from));
 		quoit__rtm_registry_write(&ranges[i].to, quoit_load(&ranges[i + 1].to));
 	}
@@ -116,22 +132,30 @@ QUOIT_MUST_CHECK static inline int quoit__rtm_registry_add(struct quoit__rtm_reg
 	for (int i = 0; i < 2; i++) {
 		const int table = !(quoit_load(&r->turn) & 1);
 
-		quoit__rtm_registry_change(r, table, range, true);
+		quoit__rtm_registry_put(r, table, range);
 		quoit__rtm_registry_turn(r);
 	}
 	return 0;
 }
 
-/* The same, of one that is there. */
-static inline void quoit__rtm_registry_remove(struct quoit__rtm_registry *r,
-					      struct quoit__rtm_range range)
+/*
+ * One writer at a time. Takes out the range that begins there, or gives -EFAULT: of two who delete
+ * the same pool one comes second.
+ */
+QUOIT_MUST_CHECK static inline int quoit__rtm_registry_remove(struct quoit__rtm_registry *r,
+							      uint64_t from)
 {
+	const uint64_t place = quoit__rtm_registry_place(r, 0, from); /* the same in both */
+
+	if (place == quoit_load(&r->tables[0].count)) /* the writer's */
+		return -EFAULT;
 	for (int i = 0; i < 2; i++) {
 		const int table = !(quoit_load(&r->turn) & 1);
 
-		quoit__rtm_registry_change(r, table, range, false);
+		quoit__rtm_registry_cut(r, table, place);
 		quoit__rtm_registry_turn(r);
 	}
+	return 0;
 }
 
 #endif

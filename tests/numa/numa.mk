@@ -10,7 +10,8 @@ LDFLAGS_tests/numa/test_clock          := -Wl,--wrap=clock_gettime,--wrap=clock_
 LDFLAGS_tests/numa/test_mem            := -Wl,--wrap=syscall,--wrap=madvise
 LDFLAGS_tests/numa/test_region_refused := -Wl,--wrap=syscall,--wrap=madvise,--wrap=mmap
 LDFLAGS_tests/numa/test_region_weighted := -Wl,--wrap=syscall
-LDFLAGS_tests/numa/test_rtm_between    := -Wl,--wrap=mmap,--wrap=pthread_mutex_trylock
+LDFLAGS_tests/numa/test_rtm_between    := -Wl,--wrap=mmap \
+                                          -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_trylock
 LDFLAGS_tests/numa/test_rtm_debug      := -Wl,--wrap=quoit__rtm_check_block
 LDFLAGS_tests/numa/test_rtm_kept       := -Wl,--wrap=syscall,--wrap=madvise \
                                           -Wl,--wrap=pthread_mutex_init,--wrap=pthread_mutex_trylock

@@ -3,7 +3,7 @@
  * test_rtm_between.c - what another does between two looks of a call on a real-time pool, made to
  * happen there each time: where threads race it happens once in a million.
  *
- * Linked with --wrap=mmap,--wrap=pthread_mutex_trylock.
+ * Linked with --wrap for mmap, pthread_mutex_lock and pthread_mutex_trylock.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,11 +23,14 @@
 
 void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
 
 /* Called from within, once; when_locking after so many calls. */
 static void (*when_mapping)(void);
+static void (*when_waiting)(void);
 static void (*when_locking)(void);
 static unsigned locks_before;
 
@@ -44,6 +47,12 @@ void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off
 {
 	call_once(&when_mapping);
 	return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	call_once(&when_waiting);
+	return __real_pthread_mutex_lock(mutex);
 }
 
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
@@ -213,6 +222,34 @@ static void a_block_that_could_not_be_resized_is_given_back_as_ever(void **state
 	expect_all_back(pool);
 }
 
+/* --- a pool that goes meanwhile -------------------------------------------------------------- */
+
+static struct quoit_rtm_pool *going;
+
+static void delete_meanwhile(void)
+{
+	if (quoit_rtm_delete_pool_ex(going, QUOIT_RTM_FORCE))
+		abort();
+}
+
+static void of_two_that_delete_a_pool_the_second_is_told_so(void **state)
+{
+	struct quoit_rtm_pool *other;
+
+	(void)state;
+	for (int left = 0; left < 2; left++) { /* in the table, beside the default pool */
+		assert_int_equal(quoit_rtm_create_pool(&going, 10000, NULL), 0);
+		if (left)
+			assert_int_equal(quoit_rtm_create_pool(&other, 10000, NULL), 0);
+		when_waiting = delete_meanwhile;
+		assert_int_equal(quoit_rtm_delete_pool_ex(going, QUOIT_RTM_FORCE), -EFAULT);
+		assert_null(when_waiting);
+		assert_null(quoit_rtm_pool_of(going));
+	}
+	assert_int_equal(quoit_rtm_validate(other), 0);
+	assert_int_equal(quoit_rtm_delete_pool(other), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +258,7 @@ int main(void)
 		cmocka_unit_test(a_block_that_goes_before_the_lock_is_had_is_not_resized),
 		cmocka_unit_test(a_block_that_is_being_copied_is_not_given_back_by_another),
 		cmocka_unit_test(a_block_that_could_not_be_resized_is_given_back_as_ever),
+		cmocka_unit_test(of_two_that_delete_a_pool_the_second_is_told_so),
 	};
 
 	return cmocka_run_group_tests_name("numa/rtm_between", tests, NULL, NULL);

@@ -241,7 +241,7 @@ static void changer(const void *arg)
 {
 	(void)arg;
 	model_check(!quoit__rtm_registry_add(&r.registry, ranges[0]), "no room");
-	quoit__rtm_registry_remove(&r.registry, ranges[0]);
+	model_check(!quoit__rtm_registry_remove(&r.registry, ranges[0].from), "it is not there");
 }
 
 static void others_gone(const void *arg)
