@@ -53,7 +53,8 @@ enum quoit_rtm_owner {
 	/*
 	 * Any thread may do all. A mutex with priority inheritance: who waits for it lends its
 	 * priority to who holds it. A few hundred instructions are done under it, after which it is
-	 * most often free again, so a thread looks some times before it sleeps. May wait.
+	 * most often free again, so a thread looks some times before it sleeps. May wait. Contract:
+	 * who is in a call on it does not call again (a signal handler); the process ends there.
 	 */
 	QUOIT_RTM_SHARED,
 

@@ -119,7 +119,10 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 	return quoit_region_open(region, &place, why);
 }
 
-/* A kernel without priority inheritance still has mutexes; the pool's info tells. */
+/*
+ * One that tells a thread which has it already, instead of letting it sleep for ever. A kernel
+ * without priority inheritance still has mutexes; the pool's info tells.
+ */
 static int init_mutex(pthread_mutex_t *mutex, bool *inherits)
 {
 	pthread_mutexattr_t attributes;
@@ -127,10 +130,19 @@ static int init_mutex(pthread_mutex_t *mutex, bool *inherits)
 
 	if (rc)
 		return -rc;
-	rc = pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-	*inherits = !rc && !pthread_mutex_init(mutex, &attributes);
+	rc = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+	if (rc)
+		goto out;
+	*inherits = !pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT) &&
+		    !pthread_mutex_init(mutex, &attributes);
+	if (*inherits)
+		goto out;
+	rc = pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_NONE);
+	if (!rc)
+		rc = pthread_mutex_init(mutex, &attributes);
+out:
 	(void)pthread_mutexattr_destroy(&attributes);
-	return *inherits ? 0 : -pthread_mutex_init(mutex, NULL);
+	return -rc;
 }
 
 /* Lay the pool out in its own region. Everything there is zero. */

@@ -16,10 +16,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <quoit/numa/rtm_internal.h>
 
@@ -44,6 +47,7 @@ static struct {
 static int fail_lock;		   /* errno of the next mlock2 */
 static void (*when_locking)(void); /* called from within, once */
 static int looks_before;	   /* so many others */
+static bool no_inheritance;
 
 int __wrap_madvise(void *base, size_t bytes, int advice)
 {
@@ -56,6 +60,8 @@ int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t 
 {
 	if (attributes)
 		(void)pthread_mutexattr_getprotocol(attributes, &seen.protocol);
+	if (seen.protocol == PTHREAD_PRIO_INHERIT && no_inheritance)
+		return ENOTSUP;
 	return __real_pthread_mutex_init(mutex, attributes);
 }
 
@@ -93,6 +99,7 @@ static int setup(void **state)
 	seen.protocol = -1;
 	fail_lock = 0;
 	when_locking = NULL;
+	no_inheritance = false;
 	return 0;
 }
 
@@ -204,6 +211,38 @@ static void what_is_locked_lies_between_guards(void **state)
 	(void)state;
 	assert_true(is_guarded(pool));
 	assert_int_equal(quoit_rtm_delete_pool(pool), 0);
+}
+
+/* As a signal handler does that interrupts a call. If it waited, it would for ever. */
+static void use_it_within(struct quoit_rtm_pool *pool)
+{
+	if (!freopen("/dev/null", "w", stderr) || pthread_mutex_lock(&pool->mutex))
+		_exit(1);
+	signal(SIGABRT, SIG_DFL);
+	alarm(10);
+	_exit(quoit_rtm_alloc(pool, 1) ? 2 : 3);
+}
+
+/* Whether its mutex inherits or not, and however little is asserted. */
+static void who_is_in_a_shared_pool_and_comes_again_is_stopped(void **state)
+{
+	(void)state;
+	for (int without = 0; without < 2; without++) {
+		struct quoit_rtm_pool *pool;
+		int status = 0;
+		pid_t pid;
+
+		no_inheritance = without;
+		pool = pool_with((struct quoit_rtm_options){0});
+		assert_int_equal(pool->inherits, !without);
+		pid = fork();
+		if (!pid)
+			use_it_within(pool);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGABRT);
+		assert_int_equal(quoit_rtm_delete_pool(pool), 0);
+	}
 }
 
 /* --- what is not held ------------------------------------------------------------------------ */
@@ -393,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup(a_lock_that_is_required_is_asked_for_before_memory_is_taken,
 				       setup),
 		cmocka_unit_test_setup(what_is_locked_lies_between_guards, setup),
+		cmocka_unit_test_setup(who_is_in_a_shared_pool_and_comes_again_is_stopped, setup),
 		cmocka_unit_test_setup(a_shared_pool_is_not_held_while_bytes_are_copied, setup),
 		cmocka_unit_test_setup(deleting_takes_in_all_that_others_gave_back, setup),
 		cmocka_unit_test_setup(force_does_not_ask_who_the_owner_is, setup),

@@ -49,10 +49,15 @@ int __wrap_madvise(void *base, size_t bytes, int advice)
 
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
 {
+	int protocol = PTHREAD_PRIO_NONE;
+
+	if (attributes)
+		(void)pthread_mutexattr_getprotocol(attributes, &protocol);
 	if (fault.no_mutex)
 		return ENOMEM;
-	return attributes && fault.no_inheritance ? ENOTSUP
-						  : __real_pthread_mutex_init(mutex, attributes);
+	return protocol == PTHREAD_PRIO_INHERIT && fault.no_inheritance
+		       ? ENOTSUP
+		       : __real_pthread_mutex_init(mutex, attributes);
 }
 
 long __wrap_syscall(long number, ...)
