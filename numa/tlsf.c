@@ -270,8 +270,12 @@ bool quoit__tlsf_resize(struct quoit__tlsf *t, block *b, uint32_t granules)
 		behind(t, b)->before = quoit__tlsf_granules(b);
 	}
 	rest = cut(t, b, granules);
-	if (rest)
+	if (rest) {
+		/* Behind its links nobody touches it any more. */
+		quoit_poison(rest + 1,
+			     ((size_t)quoit__tlsf_granules(rest) << t->shift) - sizeof(*rest));
 		quoit__tlsf_give(t, rest);
+	}
 	return true;
 }
 

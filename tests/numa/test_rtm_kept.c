@@ -26,6 +26,12 @@
 
 #include <quoit/numa/rtm_internal.h>
 
+#include "support/skip.h"
+
+#ifdef QUOIT_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -392,6 +398,33 @@ static void what_others_give_back_is_junk_too(void **state)
 	assert_int_equal(quoit_rtm_delete_pool(pool), 0);
 }
 
+/* A block that becomes smaller leaves bytes that are no more its user's than those of another. */
+static void what_a_smaller_block_leaves_is_not_touched(void **state)
+{
+	(void)state;
+#ifdef QUOIT_ASAN
+	for (size_t align = 16; align <= 4096; align *= 4) {
+		struct quoit_rtm_pool *const pool =
+			pool_with((struct quoit_rtm_options){.align_bytes = align});
+		void *data = quoit_rtm_alloc(pool, 30000);
+		void *const behind = quoit_rtm_alloc(pool, 10);
+		char *const bytes = data;
+		const size_t links = sizeof(struct quoit__tlsf_block);
+
+		assert_int_equal(quoit_rtm_realloc(&data, 100), 0);
+		assert_ptr_equal(data, bytes);
+		assert_false(__asan_address_is_poisoned(bytes + 99));
+		for (size_t i = (size_t)quoit_rtm_phys_size_for(data) + links; i < 30000; i++)
+			assert_true(__asan_address_is_poisoned(bytes + i));
+		assert_int_equal(quoit_rtm_free(behind), 0);
+		assert_int_equal(quoit_rtm_free(data), 0);
+		assert_int_equal(quoit_rtm_delete_pool(pool), 0);
+	}
+#else
+	skip_because("it is not built with the address sanitizer");
+#endif
+}
+
 /* --- damage ---------------------------------------------------------------------------------- */
 
 /* C16: without a word behind each block too, what the pool counts must be what is there. */
@@ -438,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup(force_does_not_ask_who_the_owner_is, setup),
 		cmocka_unit_test_setup(a_block_that_moves_leaves_junk_and_gets_some, setup),
 		cmocka_unit_test_setup(what_others_give_back_is_junk_too, setup),
+		cmocka_unit_test_setup(what_a_smaller_block_leaves_is_not_touched, setup),
 		cmocka_unit_test_setup(sums_and_states_are_compared_with_what_is_there, setup),
 	};
 
