@@ -26,6 +26,17 @@
  * no pool has or where no block begins, -EALREADY for a block that was given back. (Unless it was
  * handed out again since: then it is a block, and somebody else's.)
  *
+ * Forks. fork() waits until no other thread is in a call on a pool of QUOIT_RTM_SHARED or creates
+ * or deletes one, and until it is done such calls wait for it; a pool with `dontfork` neither waits
+ * nor is waited for. A child may use the shared pools, and those that the thread that forked owns;
+ * another thread's may be half-changed, so whoever calls is -EPERM there, and nobody may adopt one.
+ * None is locked in memory any more. A pool with `dontfork` is no pool in the child, its blocks are
+ * -EFAULT, and as the default pool it is none; do not allocate from it. Without `dontfork` the
+ * pages are copied when somebody writes: after a fork the parent, too, takes a page fault for each
+ * page that it writes to, whatever was locked. Who forks sets `dontfork`, or uses posix_spawn() or
+ * vfork(), which do none of this. Do not fork in a signal handler that interrupts a call, nor use
+ * any pool in a child of _Fork() or clone(2).
+ *
  * realtime_alloc.h has the same under the names and with the codes of BeOS.
  */
 #ifndef QUOIT_NUMA_RTM_H
@@ -125,7 +136,7 @@ struct quoit_rtm_options {
 
 	int node;      /* prefer this node's memory; below 0: no policy. Mind that 0 is a node */
 	bool huge;     /* ask for huge pages */
-	bool dontfork; /* a forked child does not have the memory */
+	bool dontfork; /* a forked child does not have the memory, and forks cost no page faults */
 	bool require;  /* refuse where the placement falls short, instead of degrading */
 
 	quoit_rtm_damage_fn damage;

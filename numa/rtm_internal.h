@@ -31,7 +31,7 @@ struct quoit_rtm_pool {
 	/* Never change. */
 	enum quoit_rtm_owner owner;
 	enum quoit_rtm_debug debug;
-	bool locked, huge, inherits;
+	bool locked, huge, inherits, dontfork;
 	size_t total;
 	uint8_t *states; /* enum quoit__rtm_state: of each granule, from the first block's on */
 	quoit_rtm_damage_fn damage;

@@ -38,6 +38,137 @@ uint64_t quoit_rtm_unlocked_pools(void)
 	return quoit_load_acquire(&unlocked); /* unlocked: pairs with create() */
 }
 
+/* --- mutexes and forks ----------------------------------------------------------------------- */
+
+/*
+ * One that tells a thread which has it already, instead of letting it sleep for ever. A kernel
+ * without priority inheritance still has mutexes; the pool's info tells.
+ */
+static int init_mutex(pthread_mutex_t *mutex, bool *inherits)
+{
+	pthread_mutexattr_t attributes;
+	int rc = pthread_mutexattr_init(&attributes);
+
+	if (rc)
+		return -rc;
+	rc = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+	if (rc)
+		goto out;
+	*inherits = !pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT) &&
+		    !pthread_mutex_init(mutex, &attributes);
+	if (*inherits)
+		goto out;
+	rc = pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_NONE);
+	if (!rc)
+		rc = pthread_mutex_init(mutex, &attributes);
+out:
+	(void)pthread_mutexattr_destroy(&attributes);
+	return -rc;
+}
+
+/*
+ * A child has the calling thread alone: what another was in the midst of stays so there. So at a
+ * fork nobody else is in the tables, nor in a shared pool that the child has too.
+ */
+static struct {
+	uint64_t count;
+	uint64_t from[QUOIT_RTM_POOLS_MOST]; /* where pools stand that the child has not */
+} left_out;
+
+/* Of who has registry_mutex. Both tables are the same then. */
+static uint64_t count_pools(void)
+{
+	return quoit_load(&registry.tables[0].count); /* the caller's */
+}
+
+static struct quoit_rtm_pool *nth_pool(uint64_t n)
+{
+	/* the caller's */
+	return (struct quoit_rtm_pool *)(uintptr_t)quoit_load(&registry.tables[0].ranges[n].from);
+}
+
+static bool is_held_for_fork(const struct quoit_rtm_pool *pool)
+{
+	return pool->owner == QUOIT_RTM_SHARED && !pool->dontfork;
+}
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&default_mutex);
+	pthread_mutex_lock(&registry_mutex);
+	left_out.count = 0;
+	for (uint64_t i = 0; i < count_pools(); i++) {
+		struct quoit_rtm_pool *const pool = nth_pool(i);
+
+		if (pool->dontfork)
+			left_out.from[left_out.count++] = (uint64_t)(uintptr_t)pool;
+		if (is_held_for_fork(pool)) {
+			const int rc = quoit__rtm_own(pool);
+			(void)rc;
+			QUOIT_ASSERT(!rc); /* it is shared */
+		}
+	}
+}
+
+static void after_fork_in_parent(void)
+{
+	for (uint64_t i = count_pools(); i-- > 0;)
+		if (is_held_for_fork(nth_pool(i)))
+			quoit__rtm_leave(nth_pool(i));
+	pthread_mutex_unlock(&registry_mutex);
+	pthread_mutex_unlock(&default_mutex);
+}
+
+/*
+ * Locks in memory are not inherited. A mutex that inherits priorities knows by the parent's thread
+ * who has it: that it is given back is refused here, and said only to who watches (the thread
+ * sanitizer), and then it is made anew.
+ */
+static void come_to_child(struct quoit_rtm_pool *pool)
+{
+	pool->locked = false;
+	if (pool->owner == QUOIT_RTM_SHARED) {
+		quoit__rtm_leave(pool);
+		const int rc = init_mutex(&pool->mutex, &pool->inherits);
+		(void)rc;
+		QUOIT_ASSERT(!rc); /* the parent has had one like it */
+		return;
+	}
+	if (quoit_load(&pool->thread) != quoit__rtm_self()) /* as the parent's thread wrote it */
+		quoit_store(&pool->thread, 0); /* another's: there is no other thread here */
+}
+
+static void after_fork_in_child(void)
+{
+	for (uint64_t i = 0; i < left_out.count; i++) {
+		(void)!quoit__rtm_registry_remove(&registry, left_out.from[i]);
+		if (left_out.from[i] == (uint64_t)(uintptr_t)quoit_rtm_default_pool())
+			quoit_store(&default_pool, NULL); /* the child has one thread */
+	}
+	for (uint64_t i = 0; i < count_pools(); i++)
+		come_to_child(nth_pool(i));
+	pthread_mutex_unlock(&registry_mutex);
+	pthread_mutex_unlock(&default_mutex);
+}
+
+static int forks_rc; /* forks_once tells it */
+
+static void hear_of_forks(void)
+{
+	forks_rc = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static int heed_forks(struct quoit_reason *why)
+{
+	static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&forks_once, hear_of_forks);
+	if (!forks_rc)
+		return 0;
+	return quoit_reason_set(why, forks_rc, "memory pools cannot hear of forks: %s",
+				strerror(-forks_rc));
+}
+
 /* --- creating -------------------------------------------------------------------------------- */
 
 struct layout {
@@ -119,32 +250,6 @@ static int open_region(struct quoit_region *region, const struct layout *l,
 	return quoit_region_open(region, &place, why);
 }
 
-/*
- * One that tells a thread which has it already, instead of letting it sleep for ever. A kernel
- * without priority inheritance still has mutexes; the pool's info tells.
- */
-static int init_mutex(pthread_mutex_t *mutex, bool *inherits)
-{
-	pthread_mutexattr_t attributes;
-	int rc = pthread_mutexattr_init(&attributes);
-
-	if (rc)
-		return -rc;
-	rc = pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-	if (rc)
-		goto out;
-	*inherits = !pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT) &&
-		    !pthread_mutex_init(mutex, &attributes);
-	if (*inherits)
-		goto out;
-	rc = pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_NONE);
-	if (!rc)
-		rc = pthread_mutex_init(mutex, &attributes);
-out:
-	(void)pthread_mutexattr_destroy(&attributes);
-	return -rc;
-}
-
 /* Lay the pool out in its own region. Everything there is zero. */
 static struct quoit_rtm_pool *furnish(struct quoit_region *region, const struct layout *l,
 				      const struct quoit_rtm_options *o)
@@ -169,6 +274,7 @@ static struct quoit_rtm_pool *furnish(struct quoit_region *region, const struct 
 	pool->region = *region;
 	pool->locked =
 		l->lock != QUOIT_RTM_LOCK_NEVER && !(region->degraded & QUOIT_REGION_UNLOCKED);
+	pool->dontfork = o->dontfork && !(region->degraded & QUOIT_REGION_FORKED);
 	pool->huge = o->huge && !(region->degraded & QUOIT_REGION_SMALL);
 	quoit_poison((char *)quoit__tlsf_data(quoit__tlsf_block_of(pool->tlsf.first)) +
 			     2 * sizeof(void *),
@@ -203,6 +309,8 @@ static int create(struct quoit_rtm_pool **out, const struct quoit_rtm_options *o
 
 	if (!rc)
 		rc = lay_out(&l, o, why);
+	if (!rc)
+		rc = heed_forks(why);
 	if (!rc)
 		rc = open_region(&region, &l, o, why);
 	if (rc)

@@ -13,6 +13,7 @@ LDFLAGS_tests/numa/test_region_weighted := -Wl,--wrap=syscall
 LDFLAGS_tests/numa/test_rtm_between    := -Wl,--wrap=mmap \
                                           -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_trylock
 LDFLAGS_tests/numa/test_rtm_debug      := -Wl,--wrap=quoit__rtm_check_block
+LDFLAGS_tests/numa/test_rtm_fork       := -Wl,--wrap=mmap,--wrap=pthread_mutex_unlock
 LDFLAGS_tests/numa/test_rtm_kept       := -Wl,--wrap=syscall,--wrap=madvise \
                                           -Wl,--wrap=pthread_mutex_init,--wrap=pthread_mutex_trylock
 LDFLAGS_tests/numa/test_rtm_refused    := $(LDFLAGS_tests/numa/test_region_refused) \

@@ -36,9 +36,9 @@ static unsigned locks_before;
 
 static void call_once(void (**hook)(void))
 {
-	void (*const call)(void) = *hook;
+	void (*const call)(void) =
+		quoit_exchange(hook, NULL); /* once: of all threads that come by */
 
-	*hook = NULL;
 	if (call)
 		call();
 }
