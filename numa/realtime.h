@@ -61,7 +61,8 @@
 
 /*
  * Tries again only where another thread has got on meanwhile; takes no lock. The second is what is
- * proved: no lock of libc is reached, not even by a trylock. The first is by reading.
+ * proved: no lock of libc is reached, not even by a trylock, nor what may take one inside of it, as
+ * all that waits, allocates or prints. The first is by reading.
  */
 #define QUOIT_LOCKFREE
 
