@@ -286,14 +286,14 @@ QUOIT_SLOW int look_at_own(struct quoit_rtm_pool *pool, block *b)
 }
 
 /* In a pool that others give back to: entering it looks at none of its blocks so closely. */
-static bool wants_look(const struct quoit_rtm_pool *pool)
+QUOIT_HOT bool wants_look(const struct quoit_rtm_pool *pool)
 {
 	return quoit_unlikely(pool->debug == QUOIT_RTM_DEBUG_CHECK) &&
 	       pool->owner == QUOIT_RTM_REMOTE_FREE;
 }
 
 /* Only who has ended it looks at it: for others it may be gone already, and another's. */
-static int end(struct quoit_rtm_pool *pool, void *data)
+QUOIT_HOT int end(struct quoit_rtm_pool *pool, void *data)
 {
 	const int rc = quoit__rtm_state_end(quoit__rtm_state(pool, data));
 
@@ -323,8 +323,12 @@ int quoit_rtm_free(void *data)
 
 	if (rc)
 		return rc;
-	if (pool->owner == QUOIT_RTM_REMOTE_FREE && quoit_load(&pool->thread) != quoit__rtm_self())
-		return give_from_outside(pool, data);
+	if (pool->owner == QUOIT_RTM_REMOTE_FREE) {
+		const uint64_t thread = quoit_load(&pool->thread);
+
+		if (thread != quoit__rtm_self()) /* 0: a forked child has not that thread */
+			return thread ? give_from_outside(pool, data) : -EPERM;
+	}
 	rc = quoit__rtm_enter(pool);
 	if (rc)
 		return rc;

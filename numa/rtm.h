@@ -34,7 +34,8 @@
  * -EFAULT, and as the default pool it is none; do not allocate from it. Without `dontfork` the
  * pages are copied when somebody writes: after a fork the parent, too, takes a page fault for each
  * page that it writes to, whatever was locked. Who forks sets `dontfork`, or uses posix_spawn() or
- * vfork(), which do none of this. Do not fork in a signal handler that interrupts a call, nor use
+ * vfork(), which do none of this. Handlers of a pthread_atfork() that is older than main() must not
+ * use pools. Do not fork in a signal handler that interrupts a call, nor use
  * any pool in a child of _Fork() or clone(2).
  *
  * realtime_alloc.h has the same under the names and with the codes of BeOS.

@@ -151,18 +151,19 @@ static void after_fork_in_child(void)
 	pthread_mutex_unlock(&default_mutex);
 }
 
-static int forks_rc; /* forks_once tells it */
+static int forks_rc; /* of the start: never changes */
 
-static void hear_of_forks(void)
+/*
+ * At start, so that no fork is under way and few handlers of the program's are older: those would
+ * run while this thread is in every shared pool.
+ */
+__attribute__((constructor)) static void hear_of_forks(void)
 {
 	forks_rc = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 static int heed_forks(struct quoit_reason *why)
 {
-	static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
-
-	(void)pthread_once(&forks_once, hear_of_forks);
 	if (!forks_rc)
 		return 0;
 	return quoit_reason_set(why, forks_rc, "memory pools cannot hear of forks: %s",

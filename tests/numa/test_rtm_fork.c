@@ -413,10 +413,14 @@ static void a_child_uses_the_pools_of_the_thread_that_forked(void **state)
 	}
 }
 
+static void *of_other; /* a block of the pool whose owner the child has not */
+static int freed_rc;   /* by its owner, afterwards */
+
 static void be_refused(void)
 {
 	CHECK(!quoit_rtm_alloc(pool, 10) && errno == EPERM);
 	CHECK(quoit_rtm_validate(pool) == -EPERM);
+	CHECK(quoit_rtm_free(of_other) == -EPERM);
 }
 
 static void *be_refused_worker(void *arg)
@@ -447,8 +451,10 @@ static enum quoit_rtm_owner owner_of_other;
 static void *owner_worker(void *arg)
 {
 	open_pool((struct quoit_rtm_options){.owner = owner_of_other});
+	of_other = quoit_rtm_alloc(pool, 10);
 	(void)sem_post(&lingering);
 	wait_until_told();
+	freed_rc = of_other ? quoit_rtm_free(of_other) : -ENOMEM;
 	close_pool(); /* as if nothing had been */
 	return arg;
 }
@@ -468,7 +474,33 @@ static void a_child_is_refused_where_another_is_the_owner(void **state)
 		expect_of_child(be_refused_on_all_threads);
 		(void)sem_post(&go_on);
 		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_int_equal(freed_rc, 0);
 	}
+}
+
+/* --- handlers of the program's --------------------------------------------------------------- */
+
+static bool uses_pool;
+
+static void handle_fork(void)
+{
+	if (uses_pool && quoit_rtm_free(quoit_rtm_alloc(pool, 10)))
+		abort();
+}
+
+static void do_nothing(void)
+{
+}
+
+/* As main() registers them, before there is any pool: malloc is theirs to use, too. */
+static void handlers_of_the_programs_may_use_a_shared_pool(void **state)
+{
+	(void)state;
+	open_pool((struct quoit_rtm_options){.owner = QUOIT_RTM_SHARED});
+	uses_pool = true;
+	expect_of_child(do_nothing);
+	uses_pool = false;
+	close_pool();
 }
 
 int main(void)
@@ -486,7 +518,10 @@ int main(void)
 		cmocka_unit_test_setup(a_pool_that_is_kept_from_forks_is_not_waited_for, setup),
 		cmocka_unit_test_setup(a_child_uses_the_pools_of_the_thread_that_forked, setup),
 		cmocka_unit_test_setup(a_child_is_refused_where_another_is_the_owner, setup),
+		cmocka_unit_test_setup(handlers_of_the_programs_may_use_a_shared_pool, setup),
 	};
 
+	if (pthread_atfork(handle_fork, handle_fork, handle_fork))
+		return 1;
 	return cmocka_run_group_tests_name("numa/rtm_fork", tests, NULL, NULL);
 }
