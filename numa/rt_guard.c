@@ -156,11 +156,11 @@ static void begin(struct quoit__rt_thread *t, bool section, const char *what)
 	if (section && quoit_load(&t->open) == QUOIT__RT_NOTHING)
 		/* breaches: pairs with quoit_rt_guard_read() */
 		quoit_add(&counts.sections, 1);
+	quoit__rt_own(t);
 	if (quoit__rt_inside()) {
 		shift(t, section, section, what);
 		return;
 	}
-	quoit__rt_own(t);
 	quoit__rt_kernel_begin(t);
 	signals = quoit__rt_hush();
 	quoit__rt_usage_begin(t);

@@ -31,8 +31,11 @@
  * What a signal handler does that interrupted a section is the section's doing, but the return from
  * it is not. Where the thread has a stack for signals the guard tells of system calls on that: give
  * it 8 KiB more than its own handlers need, or it ends there without a word. A child that no
- * pthread_atfork() was told of (_Fork(), clone(2)) is guarded from its first step on. A program
- * that is linked with -static has no libc behind the doubles: it crashes at start.
+ * pthread_atfork() was told of (_Fork(), clone(2)) is guarded from its first step on; of one of
+ * vfork(), which has its parent's memory, only doubles tell. A handler that interrupts a section
+ * must not make vfork(2), clone(2) or sigaltstack(2) itself, nor by posix_spawn() or system(): of
+ * the way back from those there is one for each thread. A program that is linked with -static has
+ * no libc behind the doubles: it crashes at start.
  */
 #ifndef QUOIT_NUMA_RT_GUARD_H
 #define QUOIT_NUMA_RT_GUARD_H

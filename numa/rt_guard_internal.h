@@ -31,6 +31,7 @@ struct quoit__rt_usage {
 
 struct quoit__rt_thread {
 	volatile char selector; /* 1: the kernel tells of system calls */
+	bool lent;		/* to the child of a vfork(), until its own thread is seen again */
 	bool asked;		/* the kernel was, whether it would */
 	int refused;		/* its answer */
 	int tid;		/* whose this is: in a child it is the parent's at first */

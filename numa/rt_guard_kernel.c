@@ -142,17 +142,23 @@ static void pass_on(int signal, siginfo_t *info, void *context)
 
 /* --- what the kernel tells of ---------------------------------------------------------------- */
 
-/* A thread comes to life with memory of its own behind %fs, and another one's behind the rest. */
-static bool makes_a_thread(long number, const greg_t *r)
+/* How a child is made, in the words of clone(2); 0 of all other calls. */
+static uint64_t child_flags(long number, const greg_t *r)
 {
-	uint64_t flags;
+	uint64_t flags = 0;
 
+	if (number == SYS_vfork)
+		return CLONE_VM | CLONE_VFORK;
 	if (number == SYS_clone)
-		flags = (uint64_t)r[REG_RDI];
-	else if (number == SYS_clone3)
+		return (uint64_t)r[REG_RDI];
+	if (number == SYS_clone3)
 		memcpy(&flags, (const void *)(uintptr_t)r[REG_RDI], sizeof(flags));
-	else
-		return false;
+	return flags;
+}
+
+/* A thread comes to life with memory of its own behind %fs, and another one's behind the rest. */
+static bool makes_a_thread(uint64_t flags)
+{
 	return (flags & CLONE_SETTLS) || (flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM;
 }
 
@@ -177,13 +183,15 @@ static void look_away(greg_t *r)
 static void perform(long number, ucontext_t *context)
 {
 	greg_t *const r = context->uc_mcontext.gregs;
+	const uint64_t flags = child_flags(number, r);
 
-	if (makes_a_thread(number, r)) {
+	if (makes_a_thread(flags)) {
 		look_away(r);
 		return;
 	}
 	if (needs_its_own_frame(number)) {
 		quoit__rt_back = r[REG_RIP];
+		quoit__rt_thread.lent = (flags & CLONE_VFORK) != 0;
 		r[REG_RIP] = (greg_t)quoit__rt_gate_there;
 		return;
 	}

@@ -99,7 +99,11 @@ void quoit__rt_own(struct quoit__rt_thread *t)
 {
 	const int tid = (int)quoit__rt_gate(SYS_gettid, 0, 0, 0, 0, 0, 0);
 
-	if (quoit_likely(t->tid == tid))
+	if (quoit_likely(t->tid == tid)) {
+		t->lent = false;
+		return;
+	}
+	if (t->lent) /* all of this is still its parent's, who waits */
 		return;
 	t->asked = false;
 	t->since = usage_now();

@@ -219,6 +219,17 @@ static void a_child_that_nobody_told_of_is_guarded_from_its_next_step_on(void **
 	if (!child)
 		_exit(-quoit_rt_guard_sees_kernel());
 	assert_int_equal(status_of(child), 0);
+	quoit_rt_enter(); /* and in a section, where the next step is another one's beginning */
+	child = raw_fork();
+	if (!child) {
+		const uint64_t before = breaches();
+
+		quoit_rt_enter();
+		(void)raw_call(SYS_getppid, 0, 0);
+		_exit(breaches() == before + 1 ? 0 : 1);
+	}
+	quoit_rt_exit();
+	assert_int_equal(status_of(child), 0);
 }
 
 /* Forked in a section, where that is permitted. What its parent used is not its own. */
@@ -241,6 +252,43 @@ static void what_a_parent_used_is_not_laid_to_its_child(void **state)
 	}
 	quoit_rt_exit();
 	assert_int_equal(status_of(child), 0);
+}
+
+/*
+ * Its child has the parent's memory, and what it does there is not the parent's: not even that it
+ * is another thread, which its doubles find.
+ */
+static void a_child_that_borrows_the_memory_changes_nothing_of_its_parents(void **state)
+{
+	char *const words[] = {(char *)(uintptr_t) "true", NULL};
+	const size_t bytes = 400 * 4096;
+	char *const memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t before;
+	pid_t child;
+
+	(void)state;
+	NEEDS_THE_KERNEL();
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	(void)madvise(memory, bytes, MADV_NOHUGEPAGE);
+	count_breaches_with((struct quoit_rt_guard_options){.ignores_sleeps = true});
+	quoit_rt_enter();
+	for (size_t at = 0; at < bytes; at += 4096)
+		((volatile char *)memory)[at] = 1;
+	child = vfork();
+	if (!child) {
+		(void)close(-1);
+		(void)execve("/bin/true", words, environ);
+		_exit(1);
+	}
+	before = breaches();
+	allocate();
+	(void)raw_call(SYS_getppid, 0, 0);
+	quoit_rt_exit();
+	assert_int_equal(breaches(), before + 3);
+	assert_true(breaches_of(QUOIT_BREACH_FAULTS) >= 400);
+	assert_int_equal(status_of(child), 0);
+	munmap(memory, bytes);
 }
 
 /* libc blocks all signals for it, and its child shares memory with who is in the section. */
@@ -492,6 +540,7 @@ int main(void)
 		CASE(a_forked_child_is_guarded_as_its_parent_was),
 		CASE(a_child_that_nobody_told_of_is_guarded_from_its_next_step_on),
 		CASE(what_a_parent_used_is_not_laid_to_its_child),
+		CASE(a_child_that_borrows_the_memory_changes_nothing_of_its_parents),
 		CASE(a_program_may_be_started_in_a_section_and_what_follows_is_seen),
 		CASE(by_default_a_breach_is_told_and_ends_the_process),
 		CASE(so_does_one_that_only_the_kernel_sees),
