@@ -16,7 +16,8 @@ set -u
 export LC_ALL=C
 unset MAKEFLAGS MFLAGS MAKELEVEL VARIANT O STRESS_COUNT SEED
 export CMOCKA_TEST_ABORT=1
-ulimit -f 1048576 # KiB: no defect may take all memory of the machine by a memfd
+# KiB: no defect may take all memory of the machine by a memfd. An empty one of 5 GiB is needed.
+ulimit -f 6291456
 
 cd "$(dirname "$0")/../.." || exit 2
 pattern=${1:-.}
