@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "fcntl_calls.h"
 #include "shring_checks.h"
 
 #define PAGE	  4096
@@ -36,16 +37,8 @@ static unsigned filled_before;		    /* and how many there were when a file was f
 
 static unsigned huge_asked; /* times, for whatever huge pages there are */
 
-int __real_fcntl(int fd, int what, ...);
-int __wrap_fcntl(int fd, int what, ...);
-int __wrap_fcntl(int fd, int what, ...)
+static bool on_fcntl(int what)
 {
-	va_list more;
-	long arg;
-
-	va_start(more, what);
-	arg = va_arg(more, long);
-	va_end(more);
 	asked++;
 	if (what == F_GET_SEALS && shrinks) {
 		assert_int_equal(ftruncate(shrinks, PAGE), 0);
@@ -59,7 +52,7 @@ int __wrap_fcntl(int fd, int what, ...)
 		renewed->id.generation++;
 		renewed = NULL;
 	}
-	return __real_fcntl(fd, what, arg);
+	return true;
 }
 
 int __real_fstat(int fd, struct stat *status);
@@ -348,53 +341,51 @@ static void huge_pages_that_are_missing_are_asked_for_once_more(void **state)
 	words_destroy(q);
 }
 
-static void a_ring_that_is_begun_anew_before_its_role_is_taken_is_another(void **state)
+/* What a consumer is told that attaches to a sound ring. */
+static int consumes(struct words *p)
 {
-	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
-	struct words *const p = shring_create(options);
+	struct quoit_shring_options options = shring_of(QUOIT_SHRING_CONSUMER);
 	const int fd = quoit_shring_fd(&p->ring);
 	struct words *c = NULL;
+	const int rc = words_attach(&fd, 1, &options, &c, NULL);
+
+	words_destroy(c);
+	return rc;
+}
+
+static void a_ring_that_is_begun_anew_before_its_role_is_taken_is_another(void **state)
+{
+	struct words *const p = shring_create(shring_of(QUOIT_SHRING_PRODUCER));
 
 	(void)state;
-	options.role = QUOIT_SHRING_CONSUMER;
 	renewed = shring_shared(p);
-	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), -ESTALE);
+	assert_int_equal(consumes(p), -ESTALE);
 	assert_null(renewed);
-	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), 0);
-	words_destroy(c);
+	assert_int_equal(consumes(p), 0);
 	words_destroy(p);
 }
 
 /* Should any other ever take seals: what its pages are like nobody knows. */
 static void a_file_of_no_known_memory_is_refused(void **state)
 {
-	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
-	struct words *const p = shring_create(options);
-	const int fd = quoit_shring_fd(&p->ring);
-	struct words *c = NULL;
+	struct words *const p = shring_create(shring_of(QUOIT_SHRING_PRODUCER));
 
 	(void)state;
-	options.role = QUOIT_SHRING_CONSUMER;
 	kind_says = EXT4_SUPER_MAGIC;
-	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), -ENOTSUP);
+	assert_int_equal(consumes(p), -ENOTSUP);
 	kind_says = HUGETLBFS_MAGIC;
-	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), 0);
+	assert_int_equal(consumes(p), 0);
 	kind_says = 0;
-	words_destroy(c);
 	words_destroy(p);
 }
 
 static void a_file_that_has_no_pages_is_refused(void **state)
 {
-	struct quoit_shring_options options = shring_of(QUOIT_SHRING_PRODUCER);
-	struct words *const p = shring_create(options);
-	const int fd = quoit_shring_fd(&p->ring);
-	struct words *c = NULL;
+	struct words *const p = shring_create(shring_of(QUOIT_SHRING_PRODUCER));
 
 	(void)state;
-	options.role = QUOIT_SHRING_CONSUMER;
 	has_no_pages = true;
-	assert_int_equal(words_attach(&fd, 1, &options, &c, NULL), -EUCLEAN);
+	assert_int_equal(consumes(p), -EUCLEAN);
 	has_no_pages = false;
 	words_destroy(p);
 }

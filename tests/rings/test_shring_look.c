@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "fcntl_calls.h"
 #include "shring_checks.h"
 
 #define MS	UINT64_C(1000000)
@@ -41,19 +42,11 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *left, cons
 	return __real_ppoll(fds, n, &soon, mask);
 }
 
-int __real_fcntl(int fd, int what, ...);
-int __wrap_fcntl(int fd, int what, ...);
-int __wrap_fcntl(int fd, int what, ...)
+static bool on_fcntl(int what)
 {
-	va_list more;
-	void *arg;
-
-	va_start(more, what);
-	arg = va_arg(more, void *);
-	va_end(more);
 	if (what == F_OFD_GETLK)
 		asked++;
-	return __real_fcntl(fd, what, arg);
+	return true;
 }
 
 /* One who waits, in a thread of his own. */
@@ -118,53 +111,47 @@ static void lose_the_role(struct words *q)
 
 /* --- often enough ---------------------------------------------------------------------------- */
 
-static void a_peer_that_lives_on_without_its_role_is_found_out_by_looking(void **state)
+/* Its consumer waits for ever, ends by looking itself, and asked for sleeps of so long at most. */
+static void ends_by_looking(struct shring_pair pair, void (*event)(struct words *p), int rc,
+			    uint64_t least_ns, uint64_t most_ns)
 {
-	struct shring_pair pair = with_bells_and_a_pidfd();
 	struct sleeper s = {.q = pair.c, .how = shring_blocking(QUOIT_FOREVER)};
 
-	(void)state;
 	longest_ns = 0;
 	time_flies = true;
 	begin_to_wait(&s);
-	lose_the_role(pair.p);
-	ends(&s, -EOWNERDEAD);
-	assert_in_range(longest_ns, QUOIT_SHRING_LOOK_NS, 10 * QUOIT_SHRING_LOOK_NS);
+	event(pair.p);
+	ends(&s, rc);
 	time_flies = false;
+	assert_in_range(longest_ns, least_ns, most_ns);
 	shring_end(&pair);
+}
+
+static void a_peer_that_lives_on_without_its_role_is_found_out_by_looking(void **state)
+{
+	(void)state;
+	ends_by_looking(with_bells_and_a_pidfd(), lose_the_role, -EOWNERDEAD, QUOIT_SHRING_LOOK_NS,
+			10 * QUOIT_SHRING_LOOK_NS);
 }
 
 /* Then nothing but our own looks tells of a death either. */
 static void without_a_pidfd_it_looks_once_a_second(void **state)
 {
-	struct shring_pair pair = with_bells();
-	struct sleeper s = {.q = pair.c, .how = shring_blocking(QUOIT_FOREVER)};
-
 	(void)state;
-	longest_ns = 0;
-	time_flies = true;
-	begin_to_wait(&s);
-	lose_the_role(pair.p);
-	ends(&s, -EOWNERDEAD);
-	assert_in_range(longest_ns, QUOIT_SHRING_LOOK_NS / 2, QUOIT_SHRING_LOOK_NS);
-	time_flies = false;
-	shring_end(&pair);
+	ends_by_looking(with_bells(), lose_the_role, -EOWNERDEAD, QUOIT_SHRING_LOOK_NS / 2,
+			QUOIT_SHRING_LOOK_NS);
+}
+
+static void publish_silently(struct words *p)
+{
+	quoit_store(&shring_shared(p)->tail, UINT64_C(1));
 }
 
 static void so_is_an_item_that_no_bell_told_of(void **state)
 {
-	struct shring_pair pair = with_bells_and_a_pidfd();
-	struct sleeper s = {.q = pair.c, .how = shring_blocking(QUOIT_FOREVER)};
-
 	(void)state;
-	longest_ns = 0;
-	time_flies = true;
-	begin_to_wait(&s);
-	quoit_store(&shring_shared(pair.p)->tail, UINT64_C(1));
-	ends(&s, 0);
-	assert_in_range(longest_ns, QUOIT_SHRING_LOOK_NS, 10 * QUOIT_SHRING_LOOK_NS);
-	time_flies = false;
-	shring_end(&pair);
+	ends_by_looking(with_bells_and_a_pidfd(), publish_silently, 0, QUOIT_SHRING_LOOK_NS,
+			10 * QUOIT_SHRING_LOOK_NS);
 }
 
 /* However long a step of its strategy takes. */

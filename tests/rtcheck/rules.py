@@ -2,10 +2,10 @@
 """
 rules.py - what a promise forbids, and the chains of calls that break it.
 
-alloc      reaches the allocator, or maps memory          no-alloc, rt
-block      reaches what waits for somebody                no-block, rt
+alloc      reaches the allocator, or maps memory          no-alloc, lockfree, waitfree, rt
+block      reaches what waits for somebody                no-block, lockfree, waitfree, rt
 syscall    reaches a system call, or makes one itself     no-block, rt
-print      reaches the output functions of libc           no-alloc, no-block, rt
+print      reaches the output functions of libc           no-alloc, no-block, lockfree, waitfree, rt
 unknown    reaches what nobody has vouched for            no-alloc, no-block, rt
 exit       leaves by an edge that its mark does not name  rt, waitfree
 indirect   calls through a pointer that promises nothing  no-alloc, no-block, rt
